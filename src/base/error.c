@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+#include "base/error.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+_printf_(3, 0) static size_t put(struct error *err, int num, const char *fmt, va_list args)
+{
+	int n;
+
+	assert(err != NULL);
+	assert(num > 0);
+
+	err->num = num;
+	n = vsnprintf(err->text, sizeof(err->text), fmt, args);
+	if (n < 0) {
+		err->text[0] = '\0';
+		return 0;
+	}
+	return (size_t)n < sizeof(err->text) ? (size_t)n : sizeof(err->text) - 1;
+}
+
+int error_set(struct error *err, int num, const char *fmt, ...)
+{
+	va_list args;
+	size_t used;
+
+	va_start(args, fmt);
+	used = put(err, num, fmt, args);
+	va_end(args);
+
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(num));
+	return -num;
+}
+
+int error_plain(struct error *err, int num, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	(void)put(err, num, fmt, args);
+	va_end(args);
+	return -num;
+}
+
+int error_prefix(struct error *err, const char *fmt, ...)
+{
+	struct error inner = *err;
+	va_list args;
+	size_t used;
+
+	va_start(args, fmt);
+	used = put(err, inner.num, fmt, args);
+	va_end(args);
+
+	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner.text);
+	return -err->num;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * decide(): the one place where it is decided what may run where. Pure: no I/O, no clock, nothing
+ * but its arguments. The runtime acts on the result and `sandbox explain` prints it.
+ */
+#ifndef POLICY_DECIDE_H
+#define POLICY_DECIDE_H
+
+#include "config/config.h"
+#include "policy/spec.h"
+
+enum sandbox_mode { MODE_OFF, MODE_NON_MAIN, MODE_ALL, MODE_COUNT_ };
+enum sandbox_scope { SCOPE_SESSION, SCOPE_AGENT, SCOPE_SHARED, SCOPE_COUNT_ };
+
+struct sender {
+	const char *provider; /* channel: "whatsapp", ...; NULL: from the session key */
+	const char *id, *name, *username, *tag, *e164, *from;
+	bool is_owner;
+};
+
+struct decide_request {
+	const char *agent;     /* NULL: from session, else the default agent */
+	const char *session;   /* NULL: the agent's main session */
+	const char *workspace; /* --workspace: absolute host path; NULL: the agent's */
+	const char *tool;      /* NULL: none asked for */
+	const char *model_provider; /* "openai" or "openai/gpt-x", for tools.byProvider; NULL */
+	struct sender sender;
+	bool elevated;         /* the call asks for it */
+	const char *session_elevated; /* persisted directive: "on", ...; NULL */
+	int subagent_depth;    /* 0: not a sub-agent */
+};
+
+/* Which key decided a field. */
+struct provenance {
+	const char *field; /* "sandbox.mode" */
+	const char *key;   /* "agents.list[0].sandbox.mode", or "default" */
+};
+
+/* Why a tool is refused, or that it is not. */
+struct tool_verdict {
+	bool allowed;
+	const char *tool;   /* normalised */
+	const char *layer;  /* "owner", "profile", "global", "agent", "sandbox", ...; NULL: allowed */
+	const char *rule;   /* the list and entry: "tools.sandbox.tools.deny: browser" */
+	const char *reason; /* one sentence for a person */
+	struct strv fix;    /* keys that would change it, most specific first */
+};
+
+struct list_source {
+	const char *source; /* "agent", "global", "default" */
+	const char *key;
+};
+
+struct gate_failure {
+	const char *gate, *key;
+};
+
+struct decision {
+	struct arena arena;
+	const struct config *config; /* borrowed: must outlive the decision */
+	const char *agent_id, *session_key, *main_session_key;
+	enum sandbox_mode mode;
+	enum sandbox_scope scope;
+	bool sandboxed;             /* this session runs in a sandbox */
+	const char *workspace_root;
+	struct sandbox_spec spec;   /* filled also when not sandboxed, as it would be */
+
+	struct strv sandbox_allow, sandbox_deny;
+	struct list_source allow_source, deny_source;
+
+	struct {
+		bool enabled, allowed_by_config, always_allowed_by_config;
+		bool requested, granted; /* this call runs on the host, past the sandbox */
+		const char *channel;
+		struct gate_failure *failures;
+		size_t failure_count;
+	} elevated;
+
+	struct tool_verdict tool;   /* for request->tool */
+	int64_t prune_idle_hours, prune_max_age_days;
+	struct provenance *provenance;
+	size_t provenance_count;
+	struct strv fix_it;
+};
+
+/* 0, or -EINVAL when the request or a run-time rule makes a sandbox impossible (network host, a bind
+ * that the text alone condemns): err names the entry, the reason and the key. *ret is set on 0 only;
+ * free with decision_free(), which takes NULL. The config must have error_count 0. */
+int decide(const struct config *config, const struct decide_request *request,
+	struct decision **ret, struct error *err);
+struct decision *decision_free(struct decision *decision);
+
+/* The config key that decided a field, "default" when none did. Never NULL for a known field. */
+const char *decision_provenance(const struct decision *decision, const char *field);
+
+#endif

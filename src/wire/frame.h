@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame protocol between the gateway and creel-init (docs/PROTOCOL.md). Pure: bytes in, structs
+ * out, no descriptors, no clock. Shared by both ends, so it needs base alone and builds with musl.
+ *
+ * A frame is a 12-byte header and a payload, little endian:
+ *	u32 length of the payload (<= LIMIT_FRAME_PAYLOAD)
+ *	u16 kind (enum frame_kind)
+ *	u16 flags, 0 in this version
+ *	u32 stream: 0 for the connection itself, else the number its opener chose
+ * Strings in payloads are u32 length and bytes without a NUL; a byte 0 inside is malformed. Every
+ * payload must be used up exactly: left-over bytes are malformed.
+ */
+#ifndef WIRE_FRAME_H
+#define WIRE_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/error.h"
+#include "base/limits.h"
+
+enum {
+	FRAME_HEADER_SIZE = 12,
+	WIRE_VERSION = 1,
+	WIRE_TOKEN_SIZE = 32,
+};
+
+/* Requests of the gateway are even, what creel-init sends is odd. */
+enum frame_kind {
+	FRAME_HELLO = 1,     /* init: struct wire_hello, first frame on a connection */
+	FRAME_WELCOME = 2,   /* gateway: struct wire_welcome, answers hello */
+	FRAME_SPAWN = 4,     /* gateway: struct wire_spawn; stream = a number not in use */
+	FRAME_SPAWNED = 3,   /* init: u32 pid */
+	FRAME_FAILED = 5,    /* init: struct wire_failed; the stream is over */
+	FRAME_STDIN = 6,     /* gateway: bytes for the process, within the credit granted */
+	FRAME_STDIN_EOF = 8, /* gateway: empty; a pty gets VEOF, a pipe is closed */
+	FRAME_STDIN_CREDIT = 7, /* init: u32 more bytes that may be sent */
+	FRAME_OUTPUT = 9,    /* init: u8 channel, u64 offset of the first byte, bytes */
+	FRAME_CREDIT = 10,   /* gateway: u8 channel, u32 more bytes that may be sent */
+	FRAME_RESIZE = 12,   /* gateway: u16 rows, u16 columns */
+	FRAME_SIGNAL = 14,   /* gateway: u32 signal, u8 enum wire_signal_scope */
+	FRAME_EXITED = 11,   /* init: struct wire_exited; after the last OUTPUT that credit allows */
+	FRAME_ATTACH = 16,   /* gateway: struct wire_attach; send output again from an offset */
+	FRAME_ATTACHED = 13, /* init: struct wire_process (answer to ATTACH) */
+	FRAME_FORGET = 18,   /* gateway: empty; kill the tree if it runs, drop ring and status */
+	FRAME_LIST = 20,     /* gateway, stream 0: empty */
+	FRAME_PROCESS = 15,  /* init, stream 0: struct wire_process, one frame each */
+	FRAME_LIST_END = 17, /* init, stream 0: u32 count */
+	FRAME_PING = 22,     /* gateway, stream 0: u64 */
+	FRAME_PONG = 19,     /* init, stream 0: the same u64 */
+	FRAME_SHUTDOWN = 24, /* gateway, stream 0: u32 grace in ms; TERM, then KILL, then init exits */
+	FRAME_ERROR = 21,    /* init, stream 0: string; sent before it closes on a malformed frame */
+	/* 26..63 file tools, 64..95 port forwarding: see docs/PROTOCOL.md when they land */
+};
+
+enum wire_channel { WIRE_STDOUT = 1, WIRE_STDERR = 2 };
+
+struct frame_header {
+	uint32_t length;
+	uint16_t kind;
+	uint32_t stream;
+};
+
+/* A view of bytes that belong to the receive buffer: valid until the next read into it. */
+struct wire_bytes {
+	const uint8_t *data;
+	size_t len;
+};
+
+struct wire_hello {
+	uint32_t version, capabilities;
+	uint8_t token[WIRE_TOKEN_SIZE];
+	uint64_t instance;   /* random per creel-init, tells a reconnect from a new one */
+	uint32_t processes;  /* remembered ones, running or not */
+	bool reconnect;
+};
+
+struct wire_welcome {
+	uint32_t version, capabilities;
+	bool once; /* exit (and with it end the sandbox) when this connection ends */
+};
+
+enum wire_spawn_flag {
+	WIRE_SPAWN_PTY = 1,    /* one channel (stdout), its own session and controlling terminal */
+	WIRE_SPAWN_MERGE = 2,  /* stderr goes where stdout goes, order kept */
+	WIRE_SPAWN_STDIN = 4,  /* stdin is open; without it /dev/null */
+	WIRE_SPAWN_LOGIN_ENV = 8, /* start from the environment that `sh -lc env` gave once, env on top */
+};
+
+struct wire_rlimit {
+	uint32_t resource; /* RLIMIT_* of this architecture */
+	uint64_t soft, hard;
+};
+
+enum { WIRE_MAX_RLIMITS = 16, WIRE_NO_ID = 0xffffffff };
+
+/* argv and env point into caller's or receive buffer's memory (decoded: argv/env arrays are the
+ * arena's). argv[0] is looked up in the PATH of env when it holds no slash. */
+struct wire_spawn {
+	uint32_t flags;
+	uint32_t uid, gid; /* WIRE_NO_ID: as creel-init */
+	uint16_t rows, columns;
+	uint32_t ring_bytes; /* per channel; 0: LIMIT_RING_DEFAULT */
+	uint32_t timeout_ms; /* 0: none; then TERM to the tree, KILL after grace_ms */
+	uint32_t grace_ms;   /* 0: 3000 (contract D10) */
+	const char *cwd;
+	const char *const *argv; /* NULL-terminated, at least one */
+	const char *const *env;  /* NULL-terminated NAME=value */
+	const struct wire_rlimit *rlimits;
+	size_t rlimit_count;
+};
+
+/* Why a spawn did not come to exec. */
+enum wire_fail_stage { WIRE_FAIL_REQUEST = 1, WIRE_FAIL_RESOURCES, WIRE_FAIL_CWD, WIRE_FAIL_EXEC };
+struct wire_failed {
+	uint32_t stage;
+	uint32_t errnum;
+	struct wire_bytes text; /* one sentence */
+};
+
+enum wire_signal_scope { WIRE_SIGNAL_GROUP = 1, WIRE_SIGNAL_TREE = 2 };
+
+struct wire_exited {
+	int32_t code;   /* exit code, or -1 */
+	int32_t signal; /* signal that ended it, or 0 */
+	bool timed_out;
+	uint64_t out_bytes, err_bytes; /* all that was ever written, kept or not */
+	uint64_t cpu_us, max_rss_kib;
+};
+
+struct wire_attach {
+	uint64_t out_offset, err_offset; /* first byte wanted; older than the ring: from what is kept */
+	uint32_t out_credit, err_credit;
+};
+
+struct wire_process {
+	uint32_t stream, pid;
+	bool running;
+	struct wire_exited exited;       /* when not running */
+	uint64_t out_first, out_end;     /* what the ring holds: [first, end) */
+	uint64_t err_first, err_end;
+	uint64_t started_ms;             /* CLOCK_REALTIME */
+	struct wire_bytes name;          /* argv[0], cut to 256 bytes */
+};
+
+/*
+ * Look at the start of a byte stream. 1: a whole frame is there, *ret_header filled and the payload
+ * is data[FRAME_HEADER_SIZE .. +length). 0: more bytes are needed. -EPROTO: length over the limit or
+ * flags set; the connection must end.
+ */
+int frame_peek(const uint8_t *data, size_t len, struct frame_header *ret_header, struct error *err);
+
+/* Append a header for a payload of length bytes that follows. */
+void frame_add_header(struct buf *out, enum frame_kind kind, uint32_t stream, uint32_t length);
+
+/*
+ * Whole frames. An encoder appends one frame to out and cannot fail, except where it returns int:
+ * -E2BIG when the content is over a named limit (nothing is appended then). A decoder takes the
+ * payload alone, returns 0 or -EPROTO with the field named in err, and writes *ret only on success.
+ */
+void frame_add_empty(struct buf *out, enum frame_kind kind, uint32_t stream);
+void frame_add_u32(struct buf *out, enum frame_kind kind, uint32_t stream, uint32_t value);
+void frame_add_u64(struct buf *out, enum frame_kind kind, uint32_t stream, uint64_t value);
+void frame_add_bytes(struct buf *out, enum frame_kind kind, uint32_t stream, const void *data,
+	size_t len);
+int frame_get_empty(struct wire_bytes payload, struct error *err);
+int frame_get_u32(struct wire_bytes payload, uint32_t *ret, struct error *err);
+int frame_get_u64(struct wire_bytes payload, uint64_t *ret, struct error *err);
+
+void frame_add_hello(struct buf *out, const struct wire_hello *hello);
+int frame_get_hello(struct wire_bytes payload, struct wire_hello *ret, struct error *err);
+void frame_add_welcome(struct buf *out, const struct wire_welcome *welcome);
+int frame_get_welcome(struct wire_bytes payload, struct wire_welcome *ret, struct error *err);
+int frame_add_spawn(struct buf *out, uint32_t stream, const struct wire_spawn *spawn,
+	struct error *err);
+/* Strings and arrays of *ret are arena memory. */
+int frame_get_spawn(struct wire_bytes payload, struct arena *arena, struct wire_spawn *ret,
+	struct error *err);
+void frame_add_failed(struct buf *out, uint32_t stream, const struct wire_failed *failed);
+int frame_get_failed(struct wire_bytes payload, struct wire_failed *ret, struct error *err);
+/* The header of an OUTPUT frame; len bytes follow it on the wire. */
+void frame_add_output_header(struct buf *out, uint32_t stream, enum wire_channel channel,
+	uint64_t offset, uint32_t len);
+int frame_get_output(struct wire_bytes payload, enum wire_channel *ret_channel,
+	uint64_t *ret_offset, struct wire_bytes *ret_data, struct error *err);
+void frame_add_credit(struct buf *out, uint32_t stream, enum wire_channel channel, uint32_t bytes);
+int frame_get_credit(struct wire_bytes payload, enum wire_channel *ret_channel,
+	uint32_t *ret_bytes, struct error *err);
+void frame_add_resize(struct buf *out, uint32_t stream, uint16_t rows, uint16_t columns);
+int frame_get_resize(struct wire_bytes payload, uint16_t *ret_rows, uint16_t *ret_columns,
+	struct error *err);
+void frame_add_signal(struct buf *out, uint32_t stream, uint32_t signo,
+	enum wire_signal_scope scope);
+int frame_get_signal(struct wire_bytes payload, uint32_t *ret_signo,
+	enum wire_signal_scope *ret_scope, struct error *err);
+void frame_add_exited(struct buf *out, uint32_t stream, const struct wire_exited *exited);
+int frame_get_exited(struct wire_bytes payload, struct wire_exited *ret, struct error *err);
+void frame_add_attach(struct buf *out, uint32_t stream, const struct wire_attach *attach);
+int frame_get_attach(struct wire_bytes payload, struct wire_attach *ret, struct error *err);
+void frame_add_process(struct buf *out, enum frame_kind kind, uint32_t stream,
+	const struct wire_process *process);
+int frame_get_process(struct wire_bytes payload, struct wire_process *ret, struct error *err);
+
+#endif
