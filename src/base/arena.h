@@ -19,7 +19,7 @@ struct arena {
 void arena_finish(struct arena *a);
 void *arena_alloc(struct arena *a, size_t size);
 void *arena_calloc(struct arena *a, size_t count, size_t size); /* aborts on overflow */
-char *arena_strdup(struct arena *a, const char *text);           /* NULL gives NULL */
+char *arena_strdup(struct arena *a, const char *text); /* NULL gives NULL */
 char *arena_strndup(struct arena *a, const char *text, size_t len);
 char *arena_printf(struct arena *a, const char *fmt, ...) _printf_(2, 3);
 

@@ -25,7 +25,7 @@ struct buf {
 
 void buf_init(struct buf *b, size_t max);
 void buf_finish(struct buf *b); /* frees; the struct is an empty buffer afterwards */
-void buf_clear(struct buf *b);  /* len 0, overflow off, memory kept */
+void buf_clear(struct buf *b); /* len 0, overflow off, memory kept */
 
 /* Appending. Out of memory aborts; passing max sets overflow and appends nothing of that call. */
 void buf_add(struct buf *b, const void *data, size_t len);
@@ -51,9 +51,11 @@ void buf_consume(struct buf *b, size_t len);
 /* Hand the memory over: a NUL-terminated heap string, never NULL. The buffer is empty afterwards. */
 char *buf_take(struct buf *b);
 
-/* Text safe to print in a message: control bytes, DEL, invalid UTF-8 and the quote as \xNN, cut at
- * limit bytes with "..." (0: no cut). Log injection ends here. */
+/* Text safe to print between '' in a message: control characters (C0, C1, DEL), invalid UTF-8 and
+ * the quote ' as \xNN, cut at limit bytes with "..." (0: no cut). Log injection ends here. */
 void buf_add_escaped(struct buf *b, const char *text, size_t len, size_t limit);
+/* The same for a whole message, whose quotes stay. */
+void buf_add_printable(struct buf *b, const char *text, size_t len, size_t limit);
 
 #define _cleanup_buf_ _cleanup_(buf_finish)
 

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages to the operator on stderr. */
+#ifndef BASE_LOG_H
+#define BASE_LOG_H
+
+#include "base/macro.h"
+
+enum log_level {
+	LOG_LEVEL_ERROR,
+	LOG_LEVEL_WARNING,
+	LOG_LEVEL_INFO,
+	LOG_LEVEL_DEBUG,
+	LOG_LEVEL_COUNT_,
+};
+
+/*
+ * One message is one line and one write(2), so that lines of several processes do not mix:
+ * "creel: text" or "creel: warning: text". Control bytes and broken UTF-8 in the text come out
+ * as \xNN: whoever chose a part of it cannot forge a second line or drive the terminal. Text
+ * past 4 KiB is cut. errno is left as it was; a failed write is ignored.
+ *
+ * Library folders log at debug alone; errors travel in struct error until the command line or
+ * the daemon prints them once.
+ */
+void log_print(enum log_level level, const char *fmt, ...) _printf_(2, 3);
+
+/* Nothing below level is printed. At first: LOG_LEVEL_WARNING. */
+void log_set_level(enum log_level level);
+/* The name before the colon; at first "creel". Kept, not copied. */
+void log_set_name(const char *name);
+
+#define log_error(...) log_print(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_warning(...) log_print(LOG_LEVEL_WARNING, __VA_ARGS__)
+#define log_info(...) log_print(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...) log_print(LOG_LEVEL_DEBUG, __VA_ARGS__)
+
+#endif
