@@ -43,10 +43,12 @@ enum frame_kind {
 	FRAME_CREDIT = 10,   /* gateway: u8 channel, u32 more bytes that may be sent */
 	FRAME_RESIZE = 12,   /* gateway: u16 rows, u16 columns */
 	FRAME_SIGNAL = 14,   /* gateway: u32 signal, u8 enum wire_signal_scope */
-	FRAME_EXITED = 11,   /* init: struct wire_exited; after the last OUTPUT that credit allows */
+	FRAME_EXITED = 11,   /* init: struct wire_exited; followed: after the last OUTPUT */
 	FRAME_ATTACH = 16,   /* gateway: struct wire_attach; send output again from an offset */
-	FRAME_ATTACHED = 13, /* init: struct wire_process (answer to ATTACH) */
+	FRAME_ATTACHED = 13, /* init: struct wire_process (answer to ATTACH, OUTPUT comes after it) */
+	FRAME_FETCHED = 23,  /* init: struct wire_process; an ATTACH without follow is served */
 	FRAME_FORGET = 18,   /* gateway: empty; kill the tree if it runs, drop ring and status */
+	FRAME_FORGOTTEN = 25, /* init: empty; nothing more comes on this stream, its number is free */
 	FRAME_LIST = 20,     /* gateway, stream 0: empty */
 	FRAME_PROCESS = 15,  /* init, stream 0: struct wire_process, one frame each */
 	FRAME_LIST_END = 17, /* init, stream 0: u32 count */
@@ -76,6 +78,7 @@ struct wire_hello {
 	uint8_t token[WIRE_TOKEN_SIZE];
 	uint64_t instance;   /* random per creel-init, tells a reconnect from a new one */
 	uint32_t processes;  /* remembered ones, running or not */
+	uint32_t next_stream; /* this number and those above were never used */
 	bool reconnect;
 };
 
@@ -89,6 +92,8 @@ enum wire_spawn_flag {
 	WIRE_SPAWN_MERGE = 2,  /* stderr goes where stdout goes, order kept */
 	WIRE_SPAWN_STDIN = 4,  /* stdin is open; without it /dev/null */
 	WIRE_SPAWN_LOGIN_ENV = 8, /* start from the environment that `sh -lc env` gave once, env on top */
+	WIRE_SPAWN_DETACHED = 16, /* nobody follows the output: never paused, the ring keeps the newest */
+	WIRE_SPAWN_FLAGS_ = 31,
 };
 
 struct wire_rlimit {
@@ -96,7 +101,11 @@ struct wire_rlimit {
 	uint64_t soft, hard;
 };
 
-enum { WIRE_MAX_RLIMITS = 16, WIRE_NO_ID = 0xffffffff };
+enum { WIRE_MAX_RLIMITS = 16, WIRE_MAX_NAME = 256, WIRE_MAX_TEXT = 1024 };
+#define WIRE_NO_ID UINT32_MAX
+
+/* Both ends start from this much STDIN credit per process; STDIN_CREDIT adds to it. */
+enum { WIRE_STDIN_WINDOW = 256 * 1024, WIRE_MAX_SIGNAL = 64 };
 
 /* argv and env point into caller's or receive buffer's memory (decoded: argv/env arrays are the
  * arena's). argv[0] is looked up in the PATH of env when it holds no slash. */
@@ -107,7 +116,8 @@ struct wire_spawn {
 	uint32_t ring_bytes; /* per channel; 0: LIMIT_RING_DEFAULT */
 	uint32_t timeout_ms; /* 0: none; then TERM to the tree, KILL after grace_ms */
 	uint32_t grace_ms;   /* 0: 3000 (contract D10) */
-	const char *cwd;
+	uint32_t credit;     /* per channel, at the start; link_spawn() puts it in, 0 when detached */
+	const char *cwd;     /* NULL: as creel-init */
 	const char *const *argv; /* NULL-terminated, at least one */
 	const char *const *env;  /* NULL-terminated NAME=value */
 	const struct wire_rlimit *rlimits;
@@ -122,7 +132,8 @@ struct wire_failed {
 	struct wire_bytes text; /* one sentence */
 };
 
-enum wire_signal_scope { WIRE_SIGNAL_GROUP = 1, WIRE_SIGNAL_TREE = 2 };
+/* END: the signal to the tree, KILL after grace_ms, and EXITED only when nothing of it is left. */
+enum wire_signal_scope { WIRE_SIGNAL_GROUP = 1, WIRE_SIGNAL_TREE = 2, WIRE_SIGNAL_END = 3 };
 
 struct wire_exited {
 	int32_t code;   /* exit code, or -1 */
@@ -132,9 +143,12 @@ struct wire_exited {
 	uint64_t cpu_us, max_rss_kib;
 };
 
+/* follow: as after SPAWN; a slow reader pauses the process. Without it the credit is for this once:
+ * what the ring holds is sent up to it, then FETCHED, and the process is never paused. */
 struct wire_attach {
 	uint64_t out_offset, err_offset; /* first byte wanted; older than the ring: from what is kept */
-	uint32_t out_credit, err_credit;
+	uint32_t out_credit, err_credit; /* these replace what was granted before */
+	bool follow;
 };
 
 struct wire_process {
@@ -159,7 +173,8 @@ void frame_add_header(struct buf *out, enum frame_kind kind, uint32_t stream, ui
 
 /*
  * Whole frames. An encoder appends one frame to out and cannot fail, except where it returns int:
- * -E2BIG when the content is over a named limit (nothing is appended then). A decoder takes the
+ * -E2BIG when the content is over a named limit, -EINVAL when it makes no sense (nothing is
+ * appended then). A decoder takes the
  * payload alone, returns 0 or -EPROTO with the field named in err, and writes *ret only on success.
  */
 void frame_add_empty(struct buf *out, enum frame_kind kind, uint32_t stream);
@@ -170,6 +185,10 @@ void frame_add_bytes(struct buf *out, enum frame_kind kind, uint32_t stream, con
 int frame_get_empty(struct wire_bytes payload, struct error *err);
 int frame_get_u32(struct wire_bytes payload, uint32_t *ret, struct error *err);
 int frame_get_u64(struct wire_bytes payload, uint64_t *ret, struct error *err);
+/* One string, cut at WIRE_MAX_TEXT and at a byte 0 when it is sent. */
+void frame_add_string(struct buf *out, enum frame_kind kind, uint32_t stream,
+	struct wire_bytes text);
+int frame_get_string(struct wire_bytes payload, struct wire_bytes *ret, struct error *err);
 
 void frame_add_hello(struct buf *out, const struct wire_hello *hello);
 int frame_get_hello(struct wire_bytes payload, struct wire_hello *ret, struct error *err);

@@ -28,6 +28,8 @@ struct link_process_ops {
 	void (*exited)(void *arg, const struct wire_exited *exited); /* all output came before */
 	void (*failed)(void *arg, const struct wire_failed *failed); /* it never ran */
 	void (*lost)(void *arg, const struct error *why);            /* the link died first */
+	void (*attached)(void *arg, const struct wire_process *process); /* see link_attach() */
+	void (*fetched)(void *arg, const struct wire_process *process);  /* see link_fetch() */
 };
 
 struct link_ops {
@@ -60,21 +62,41 @@ int link_pump(struct link *link, short revents, struct error *err);
 /* Wait with poll(2) and pump until ready, or -ETIMEDOUT. For callers without a loop. */
 int link_wait_ready(struct link *link, int timeout_ms, struct error *err);
 
-/* Requests: queued at once, sent by the next pump (or right here when the socket has room).
- * link_spawn: *ret_stream names the process until link_forget(). Output credit of
- * LIMIT_CREDIT_WINDOW is granted at the start and renewed by link_consumed(). */
+/*
+ * Requests: queued at once, sent right here when the socket has room, else by the next pump. On a
+ * dead link, and for a stream that the link does not know (any more), they do nothing.
+ *
+ * link_spawn: *ret_stream names the process until link_forget() or `failed`. Unless the flags say
+ * WIRE_SPAWN_DETACHED its output is followed: LIMIT_CREDIT_WINDOW per channel is granted at the start
+ * and renewed by link_consumed(), and a process whose reader is slow waits. -ENOTCONN before ready;
+ * -E2BIG and -EINVAL as frame_add_spawn(); the link lives on.
+ */
 int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	const struct link_process_ops *ops, void *arg, uint32_t *ret_stream, struct error *err);
+/*
+ * Follow a process from these offsets, one of this link or one that an earlier connection left:
+ * `attached`, then `output`, then `exited` (again, if it was told before). -EBUSY while an earlier
+ * attach or fetch of this process is unanswered. `failed` when creel-init does not know the stream.
+ */
 int link_attach(struct link *link, uint32_t stream, uint64_t out_offset, uint64_t err_offset,
 	const struct link_process_ops *ops, void *arg, struct error *err);
+/*
+ * Read what the rings hold from these offsets, at most max bytes of each, and then follow no more:
+ * `attached`, `output`, `fetched`. The process is never paused from then on; what it prints stays in
+ * its ring, the oldest bytes give way. max 0 only stops following. Errors as link_attach().
+ */
+int link_fetch(struct link *link, uint32_t stream, uint64_t out_offset, uint64_t err_offset,
+	uint32_t max, const struct link_process_ops *ops, void *arg, struct error *err);
 /* The receiver of `output` says that it is done with so many bytes, which grants them anew. */
 void link_consumed(struct link *link, uint32_t stream, enum wire_channel channel, size_t bytes);
-/* How much link_stdin() takes now; it returns what it took (0..len). */
+/* How much link_stdin() takes now; it returns what it took (0..len). What a process does not want
+ * any more is thrown away at the other end, so that room always comes back while it runs. */
 size_t link_stdin_room(const struct link *link, uint32_t stream);
 size_t link_stdin(struct link *link, uint32_t stream, const void *data, size_t len);
 void link_stdin_eof(struct link *link, uint32_t stream);
 void link_resize(struct link *link, uint32_t stream, uint16_t rows, uint16_t columns);
 void link_signal(struct link *link, uint32_t stream, uint32_t signo, enum wire_signal_scope scope);
+/* Its tree is killed if it runs; no callback comes for this stream after the call. */
 void link_forget(struct link *link, uint32_t stream);
 void link_list(struct link *link);
 void link_ping(struct link *link, uint64_t value);
