@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* Log lines: one line each, nothing in them that drives a terminal. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/own.h"
+
+static char output[16384];
+
+/* stderr goes to a pipe while fn runs; what came is in output. */
+static void capture(void (*fn)(void))
+{
+	int ends[2];
+	int saved = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	ssize_t n;
+
+	assert_true(saved >= 0);
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(dup2(ends[1], STDERR_FILENO), STDERR_FILENO);
+	fn();
+	assert_int_equal(dup2(saved, STDERR_FILENO), STDERR_FILENO);
+	(void)close(ends[1]);
+	(void)close(saved);
+	n = read(ends[0], output, sizeof(output) - 1);
+	(void)close(ends[0]);
+	assert_true(n >= 0);
+	output[n] = '\0';
+}
+
+static void every_level(void)
+{
+	log_error("e %d", 1);
+	log_warning("w");
+	log_info("i");
+	log_debug("d");
+}
+
+static void levels_below_are_silent(void **state)
+{
+	(void)state;
+	capture(every_level);
+	assert_string_equal(output, "creel: e 1\ncreel: warning: w\n");
+	log_set_level(LOG_LEVEL_ERROR);
+	capture(every_level);
+	assert_string_equal(output, "creel: e 1\n");
+	log_set_level(LOG_LEVEL_DEBUG);
+	capture(every_level);
+	assert_string_equal(output, "creel: e 1\ncreel: warning: w\ncreel: i\ncreel: debug: d\n");
+}
+
+static void named(void)
+{
+	log_set_name("creel-init");
+	log_error("x");
+	log_set_name("creel");
+}
+
+static void the_name_can_be_set(void **state)
+{
+	(void)state;
+	capture(named);
+	assert_string_equal(output, "creel-init: x\n");
+}
+
+static void forged(void)
+{
+	log_error("file '%s'", "a\ncreel: all is well\x1b[2J\xff");
+}
+
+static void a_message_cannot_forge_a_line(void **state)
+{
+	(void)state;
+	capture(forged);
+	assert_string_equal(output, "creel: file 'a\\x0acreel: all is well\\x1b[2J\\xff'\n");
+}
+
+static void endless(void)
+{
+	char fill[9000];
+
+	memset(fill, 'x', sizeof(fill) - 1);
+	fill[sizeof(fill) - 1] = '\0';
+	log_error("%s", fill);
+}
+
+static void a_long_message_is_cut(void **state)
+{
+	(void)state;
+	capture(endless);
+	assert_int_equal(strlen(output), strlen("creel: ") + 4095 + 1);
+	assert_int_equal(output[strlen(output) - 1], '\n');
+}
+
+static void broken(void)
+{
+	(void)close(STDERR_FILENO);
+	errno = EXDEV;
+	log_error("nobody hears this");
+	assert_int_equal(errno, EXDEV);
+	log_set_level(LOG_LEVEL_ERROR);
+	log_warning("nor this");
+	assert_int_equal(errno, EXDEV);
+}
+
+static void errno_survives_a_failed_write(void **state)
+{
+	(void)state;
+	capture(broken);
+	assert_string_equal(output, "");
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(levels_below_are_silent),
+		cmocka_unit_test(the_name_can_be_set),
+		cmocka_unit_test(a_message_cannot_forge_a_line),
+		cmocka_unit_test(a_long_message_is_cut),
+		cmocka_unit_test(errno_survives_a_failed_write),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
