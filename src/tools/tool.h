@@ -15,17 +15,25 @@
 #include "policy/decide.h"
 #include "wire/link.h"
 
-/* How a call ended. Exactly one of content and failure. */
+/* How a call ended. content is there on success, failure.message on failure. */
 struct tool_result {
 	json_t *content; /* owned: [{"type":"text","text"} | {"type":"image","data","mimeType"}] */
 	json_t *details; /* owned: an object; may be there on failure too */
 	struct {
-		const char *type; /* "denied", "invalid_arguments", "not_found", "failed", "timeout", ... */
-		char *message;    /* owned; NULL: the call succeeded */
-		char *hint;       /* owned or NULL */
+		const char *type; /* one of the TOOL_FAIL_* texts below */
+		char *message; /* owned; NULL: the call succeeded */
+		char *hint; /* owned or NULL */
 	} failure;
 };
 void tool_result_finish(struct tool_result *result);
+
+#define TOOL_FAIL_DENIED "denied" /* policy: details.denied says who and how to allow */
+#define TOOL_FAIL_ARGUMENTS "invalid_arguments" /* the caller's JSON */
+#define TOOL_FAIL_NOT_FOUND "not_found" /* no such tool, no such file */
+#define TOOL_FAIL_FAILED "failed" /* it ran and did not do what was asked */
+#define TOOL_FAIL_TIMEOUT "timeout"
+#define TOOL_FAIL_ABORTED "aborted" /* tool_call_abort() or the end of the session */
+#define TOOL_FAIL_UNAVAILABLE "unavailable" /* the sandbox is gone */
 
 /* One entry of the tool table: one file per tool. */
 struct tool_session;
@@ -33,41 +41,65 @@ struct tool_call;
 struct tool {
 	const char *name, *summary;
 	const char *parameters; /* JSON Schema 2020-12 of the arguments, as text */
-	bool writes;            /* not offered when workspaceAccess is ro */
-	/* Check args, start the work. 0: running, the call ends by tool_call_finish(). Negative errno:
-	 * refused at once with err. */
+	bool writes; /* not offered when workspaceAccess is ro */
+	/* Look at args, start the work. args live as long as the call. 0: running or already ended by
+	 * call_finish() (internal.h). -EINVAL: refused with err, nothing was started. */
 	int (*start)(struct tool_call *call, const json_t *args, struct error *err);
-	void (*abort)(struct tool_call *call); /* stop the work; finish must still come */
+	void (*abort)(
+		struct tool_call *call); /* stop the work; the call must still end; NULL: at once */
 };
 const struct tool *tool_by_name(const char *name); /* aliases: bash, apply-patch; NULL: unknown */
 const struct tool *const *tool_table(size_t *ret_count);
 
+/* Does policy leave this tool to the session: false for writing tools under workspaceAccess ro. */
+bool tool_is_offered(const struct tool *tool, const struct decision *decision);
+
 struct tool_session_opts {
-	struct link *link;                /* borrowed; must outlive the session */
-	const struct decision *decision;  /* borrowed; whose sandbox this is */
-	const char *backend_name, *container; /* for details.sandbox */
-	bool may_background;              /* false: the sandbox ends with the call (one-shot) */
+	struct link *link; /* borrowed; must outlive the session */
+	struct link *host_link; /* borrowed; where elevated exec runs; NULL: it cannot */
+	const struct decision *decision; /* borrowed; whose sandbox this is */
+	const char *backend_name, *container; /* for details.sandbox; copied */
+	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
 };
 
 /* What tools remember between calls in one sandbox: background processes above all. */
 struct tool_session *tool_session_new(const struct tool_session_opts *opts);
-struct tool_session *tool_session_free(struct tool_session *session); /* aborts calls; NULL ok */
+/* Ends running calls as aborted (their done comes), forgets the processes; NULL ok. */
+struct tool_session *tool_session_free(struct tool_session *session);
 
 /* CLOCK_MONOTONIC ns of the next thing that is due, or UINT64_MAX. */
 uint64_t tool_session_deadline(const struct tool_session *session);
 void tool_session_tick(struct tool_session *session, uint64_t now_ns);
 
-/*
- * Start one call. verdict: the decision for this tool (denied: the result says layer, rule, fix and
- * nothing runs). done is called exactly once, perhaps before this returns; result belongs to the
- * callee. args may be any JSON; aliases of parameters are resolved here.
- */
+/* The link died: every call that needs it fails with why. Later calls fail at once. */
+void tool_session_lost(struct tool_session *session, const struct error *why);
+
+/* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */
+size_t tool_session_running(const struct tool_session *session);
+
 typedef void (*tool_done_fn)(void *arg, struct tool_result *result);
-/* Progress while a command runs (merged output so far grew); may be NULL. */
+/* Progress while a command runs: raw bytes of the merged output. */
 typedef void (*tool_progress_fn)(void *arg, const char *data, size_t len);
+
+struct tool_call_opts {
+	const struct tool_verdict *verdict; /* what policy says of this tool; NULL: allowed */
+	const struct decision
+		*decision; /* with this call's sender; NULL: the session's; borrowed */
+	tool_done_fn done; /* exactly once, perhaps before the start returns */
+	tool_progress_fn progress; /* may be NULL */
+	void *arg;
+};
+
+/*
+ * Start one call. The result passed to done belongs to the callee (tool_result_finish()). args may
+ * be any JSON; aliases of parameters are resolved here. Returns the call for tool_call_abort(), NULL
+ * when done has been called already; the pointer is dead once done was called. done may start
+ * other calls; it must not free the session.
+ */
 struct tool_call *tool_call_start(struct tool_session *session, const char *name,
-	const json_t *args, tool_done_fn done, tool_progress_fn progress, void *arg);
-/* The caller lost interest: kills what runs (unless already in the background). done still comes. */
+	const json_t *args, const struct tool_call_opts *opts);
+/* The caller lost interest: kills what runs (unless already in the background). done still comes,
+ * perhaps before this returns. */
 void tool_call_abort(struct tool_call *call);
 
 #endif

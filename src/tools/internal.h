@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share: the session, a call, a result under construction. */
+#ifndef TOOLS_INTERNAL_H
+#define TOOLS_INTERNAL_H
+
+#include "base/buf.h"
+#include "tools/tool.h"
+
+enum {
+	/* Background processes and finished ones that can still be read, per session. */
+	TOOL_MAX_PROCESSES = 2048,
+	/* Calls at work at once in one session; a client that asks for more is told to wait. */
+	TOOL_MAX_CALLS = 4096,
+};
+
+struct tool_process;
+
+/* A call that runs. It ends by one of the call_finish functions, which free it: whoever calls them
+ * must not touch the call afterwards. */
+struct tool_call {
+	struct tool_session *session;
+	struct tool_call *prev, *next; /* of struct tool_session, by calls */
+	const struct tool *tool;
+	const struct decision *decision;
+	json_t *args; /* normalised copy */
+	tool_done_fn done;
+	tool_progress_fn progress;
+	void *arg;
+	uint64_t started_ns;
+	struct buf warnings; /* lines that stand before the text of the result */
+	bool aborted;
+	bool *ended; /* set when the call is freed: done may come before start() returns */
+
+	/* Set by the tool. */
+	void *state;
+	void (*free_state)(void *state);
+	uint64_t deadline_ns; /* UINT64_MAX: none */
+	void (*tick)(struct tool_call *call, uint64_t now_ns);
+	struct tool_process *process; /* its events come to on_process; see process_watch() */
+	struct tool_call *next_watcher; /* of struct tool_process, by watchers */
+	void (*on_process)(struct tool_call *call);
+	uint64_t round; /* last process_notify() that reached this call */
+};
+
+struct tool_session {
+	struct link *link, *host_link;
+	const struct decision *decision;
+	char *backend_name, *container;
+	bool may_background;
+	bool lost;
+	struct error lost_why;
+	struct tool_call *calls;
+	size_t call_count;
+	struct tool_process *processes; /* newest first */
+	size_t process_count;
+	uint64_t rounds;
+};
+
+/* End a call. Each takes over content and details (references), frees the call. */
+void call_finish(struct tool_call *call, json_t *content, json_t *details);
+void call_finish_text(struct tool_call *call, const char *text, size_t len, json_t *details);
+void call_fail(struct tool_call *call, const char *type, const char *message, const char *hint,
+	json_t *details);
+void call_failf(struct tool_call *call, const char *type, const char *fmt, ...) _printf_(3, 4);
+void call_warnf(struct tool_call *call, const char *fmt, ...) _printf_(2, 3);
+
+/* The session's or agent's value of tools.exec.NAME, agent first; NULL: not configured. Borrowed. */
+json_t *setting_exec(const struct decision *decision, const char *name);
+int64_t setting_exec_int(const struct decision *decision, const char *name, int64_t fallback,
+	int64_t min, int64_t max);
+bool setting_bool(const struct decision *decision, const char *path, bool fallback);
+
+/* content of one text block; text must be valid UTF-8. */
+json_t *result_text(const char *text, size_t len);
+/* A string that is made valid UTF-8 first. */
+json_t *result_string(const char *text, size_t len);
+
+/* One tool per file. */
+extern const struct tool tool_exec, tool_process, tool_read, tool_write, tool_edit,
+	tool_apply_patch, tool_ls, tool_glob, tool_grep;
+
+#endif
