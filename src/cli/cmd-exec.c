@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* creel exec: one command where the decision says. */
+#include <errno.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/own.h"
+#include "base/path.h"
+#include "cli/prepare.h"
+#include "cli/session.h"
+#include "cli/table.h"
+#include "cli/terminal.h"
+#include "sandbox/resolve.h"
+
+enum { HELLO_TIMEOUT_MS = 10000 };
+
+struct exec_args {
+	struct common_args common;
+	const char *agent, *session, *workspace, *sender;
+	uint32_t timeout_ms;
+	bool tty, elevated, quiet;
+};
+
+#define OFFSET(member) offsetof(struct exec_args, member)
+static const struct cmd_option options[] = {
+	{"agent", 0, "AGENT", OPTION_TEXT, OFFSET(agent), "decide as for this agent"},
+	{"session", 0, "KEY", OPTION_TEXT, OFFSET(session),
+		"decide as for this session; default: the agent's main session"},
+	{"workspace", 0, "DIR", OPTION_TEXT, OFFSET(workspace),
+		"use this directory as the agent's workspace"},
+	{"timeout", 0, "SECONDS", OPTION_SECONDS, OFFSET(timeout_ms),
+		"end the command and all it started after this time, with status 124"},
+	{"tty", 't', NULL, OPTION_FLAG, OFFSET(tty), "give the command a terminal"},
+	{"elevated", 0, NULL, OPTION_FLAG, OFFSET(elevated),
+		"run on the host instead, if every gate of tools.elevated lets --sender pass"},
+	{"sender", 0, "SENDER", OPTION_TEXT, OFFSET(sender),
+		"who asks, as tools.elevated.allowFrom names them: CHANNEL:ID"},
+	{"quiet", 'q', NULL, OPTION_FLAG, OFFSET(quiet),
+		"do not say when the command runs without a sandbox"},
+};
+
+/* --- where and as what --- */
+
+static bool has_name(const struct strv *env, const char *name, size_t len)
+{
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], name, len) == 0 && env->items[i][len] == '=') {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* What a login would set, unless the configuration sets it. Nothing of the host's (contract D22). */
+static void sandbox_env(struct decision *decision, bool tty, struct strv *ret)
+{
+	const char *defaults[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		arena_printf(&decision->arena, "HOME=%s", decision->spec.workdir),
+		"TERM=xterm",
+	};
+	const struct strv *declared = &decision->spec.env;
+
+	for (size_t i = 0; i < ARRAY_SIZE(defaults) - (tty ? 0 : 1); i++) {
+		if (!has_name(declared, defaults[i], strcspn(defaults[i], "="))) {
+			strv_add_ref(ret, &decision->arena, defaults[i]);
+		}
+	}
+	for (size_t i = 0; i < declared->count; i++) {
+		strv_add_ref(ret, &decision->arena, declared->items[i]);
+	}
+}
+
+/* On the host a command has the environment that the caller would give it. */
+static void host_env(struct decision *decision, struct strv *ret)
+{
+	for (char **entry = environ; *entry != NULL; entry++) {
+		strv_add_ref(ret, &decision->arena, *entry);
+	}
+}
+
+/* Our working directory as it is seen through a mount, or NULL when it is not below its source. */
+static const char *through_mount(
+	struct arena *arena, const char *cwd, const char *source, const char *target)
+{
+	char real[PATH_MAX];
+
+	if (source == NULL || realpath(source, real) == NULL || !path_is_below(cwd, real)) {
+		return NULL;
+	}
+	if (strcmp(cwd, real) == 0) {
+		return target;
+	}
+	return path_join(arena, target, cwd + strlen(real) + (strcmp(real, "/") == 0 ? 0 : 1));
+}
+
+/* The place that matches ours when we stand in the workspace, else the workdir. */
+static const char *choose_cwd(struct decision *decision, bool on_host)
+{
+	const struct sandbox_spec *spec = &decision->spec;
+	char cwd[PATH_MAX];
+	const char *place = NULL;
+
+	if (getcwd(cwd, sizeof(cwd)) == NULL) {
+		cwd[0] = '\0';
+	}
+	if (on_host) {
+		const char *dir = spec->agent_workspace_dir;
+
+		place = through_mount(&decision->arena, cwd, dir, dir);
+		return place != NULL ? place : dir;
+	}
+	for (size_t i = 0; i < spec->mount_count && place == NULL; i++) {
+		if (spec->mounts[i].kind != MOUNT_BIND) {
+			place = through_mount(&decision->arena, cwd, spec->mounts[i].source,
+				spec->mounts[i].target);
+		}
+	}
+	return place != NULL ? place : spec->workdir;
+}
+
+/* /dev/null on stdin is what a command without stdin gets anyway; saying so saves round trips. */
+static bool stdin_is_null(void)
+{
+	struct stat st;
+
+	return fstat(STDIN_FILENO, &st) < 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
+}
+
+/* "telegram:123" or "123": the channel, when the prefix is one, is the provider. */
+static struct sender parse_sender(struct arena *arena, const char *text)
+{
+	struct sender sender = {0};
+	const char *colon;
+
+	if (text == NULL) {
+		return sender;
+	}
+	colon = strchr(text, ':');
+	if (colon != NULL && colon > text) {
+		sender.provider = arena_strndup(arena, text, (size_t)(colon - text));
+		sender.from = text;
+		text = colon + 1;
+	}
+	sender.id = text;
+	return sender;
+}
+
+/* --- what a person is told --- */
+
+static void say_not_sandboxed(const struct decision *decision)
+{
+	const char *key = decision_provenance(decision, "sandbox.mode");
+	_cleanup_buf_ struct buf out = {0};
+
+	if (decision->elevated.granted && decision->sandboxed) {
+		buf_add_str(&out, "creel: not sandboxed: the call is elevated\n");
+	} else if (decision->mode == MODE_NON_MAIN) {
+		buf_addf(&out, "creel: not sandboxed: %s is the main session and %s is non-main\n",
+			decision->session_key, key);
+	} else {
+		buf_addf(&out, "creel: not sandboxed: %s is off\n",
+			strcmp(key, "default") == 0 ? "agents.defaults.sandbox.mode by default"
+						    : key);
+	}
+	(void)!write(STDERR_FILENO, out.data, out.len);
+}
+
+static int refuse_elevated(const struct cmd_call *call, const struct decision *decision)
+{
+	_cleanup_buf_ struct buf message = {0};
+
+	buf_add_str(&message, "elevated is not allowed here");
+	for (size_t i = 0; i < decision->elevated.failure_count; i++) {
+		buf_addf(&message, "%s %s (%s)", i == 0 ? ":" : ",",
+			decision->elevated.failures[i].gate, decision->elevated.failures[i].key);
+	}
+	return fail(call, STATUS_CREEL,
+		&(struct failure){
+			.code = CODE_REFUSED,
+			.message = message.data,
+			.hint = "'creel sandbox explain --sender CHANNEL:ID' shows every gate",
+		});
+}
+
+/* The words of a shell for a command that did not come to run. */
+static int report_failed(const struct cmd_call *call, const char *cwd,
+	const struct session_result *result, const struct error *err)
+{
+	int status = session_status(result);
+	_cleanup_buf_ struct buf message = {0};
+	const char *name = call->operands[0];
+
+	if (result->failed_stage == WIRE_FAIL_CWD) {
+		buf_addf(&message, "cannot start in '%s': %s", cwd, strerror(result->failed_num));
+		return fail(call, status,
+			&(struct failure){.code = CODE_SANDBOX, .message = message.data});
+	}
+	if (result->failed_stage != WIRE_FAIL_EXEC) {
+		return fail_error(call, status, CODE_SANDBOX, err);
+	}
+	buf_add_escaped(&message, name, strlen(name), 400);
+	if (status == STATUS_NOT_FOUND) {
+		buf_add_str(&message, strchr(name, '/') != NULL ? ": no such file or directory"
+								: ": command not found");
+	} else {
+		buf_addf(&message, ": %s",
+			result->failed_num == EACCES    ? "permission denied"
+			: result->failed_num == ENOEXEC ? "exec format error"
+			: result->failed_num == EISDIR  ? "is a directory"
+			: result->failed_num == E2BIG   ? "argument list too long"
+							: strerror(result->failed_num));
+	}
+	return fail(call, status,
+		&(struct failure){
+			.code = status == STATUS_NOT_FOUND ? CODE_NOT_FOUND : CODE_CANNOT_EXECUTE,
+			.message = message.data,
+		});
+}
+
+static int report_result(const struct cmd_call *call, const char *cwd,
+	const struct session_result *result, const struct error *err)
+{
+	int status = session_status(result);
+
+	switch (result->end) {
+	case SESSION_EXITED:
+		return status;
+	case SESSION_FAILED:
+		return report_failed(call, cwd, result, err);
+	case SESSION_LOST:
+		return fail_error(call, status, CODE_SANDBOX, err);
+	case SESSION_OUTPUT:
+		return fail_error(call, status, CODE_IO, err);
+	}
+	return status;
+}
+
+/* --- doing it --- */
+
+static void fill_spawn(const struct cmd_call *call, struct decision *decision, bool on_host,
+	struct wire_spawn *ret)
+{
+	const struct exec_args *args = call->args;
+	struct strv env = {0};
+
+	if (on_host) {
+		host_env(decision, &env);
+	} else {
+		sandbox_env(decision, args->tty, &env);
+	}
+	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
+	env.items[--env.count] = NULL;
+	*ret = (struct wire_spawn){
+		.flags = (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
+			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.timeout_ms = args->timeout_ms,
+		.cwd = choose_cwd(decision, on_host),
+		.argv = (const char *const *)call->operands,
+		.env = env.items,
+	};
+	if (args->tty) {
+		terminal_size(&ret->rows, &ret->columns);
+	}
+}
+
+static int run_in(const struct cmd_call *call, const struct backend_ops *backend,
+	struct decision *decision, bool on_host)
+{
+	struct backend_start_opts start_opts = {.once = true};
+	struct backend_sandbox sandbox = {.stream_fd = FD_NONE};
+	struct session_result result = {0};
+	struct wire_spawn spawn;
+	struct error err, ignored;
+	struct link *link;
+	int status;
+
+	fill_spawn(call, decision, on_host, &spawn);
+	if (backend->start(&decision->spec, &start_opts, &sandbox, &err) < 0) {
+		return fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
+	}
+	link = link_new(
+		sandbox.stream_fd, sandbox.has_token ? sandbox.token : NULL, true, NULL, NULL);
+	if (link_wait_ready(link, HELLO_TIMEOUT_MS, &err) < 0) {
+		(void)error_prefix(&err, "the sandbox did not start");
+		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
+	} else {
+		session_run(link, &spawn, &result, &err);
+		status = report_result(call, spawn.cwd, &result, &err);
+	}
+	(void)link_free(link);
+	if (backend->finish(&sandbox, &ignored) < 0 && status == STATUS_OK) {
+		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &ignored);
+	}
+	return status;
+}
+
+static int run_decided(const struct cmd_call *call, struct decision *decision)
+{
+	const struct exec_args *args = call->args;
+	bool on_host = !decision->sandboxed || decision->elevated.granted;
+	const struct backend_ops *backend;
+	const char *reason = NULL;
+	struct error err;
+
+	if (args->elevated && decision->sandboxed && !decision->elevated.granted) {
+		return refuse_elevated(call, decision);
+	}
+	if (on_host) {
+		decision->spec.backend = BACKEND_HOST;
+	} else if (sandbox_resolve(decision, RESOLVE_CREATE, &reason, &err) < 0) {
+		return fail_error(call, STATUS_CREEL, CODE_REFUSED, &err);
+	}
+	on_host = decision->spec.backend == BACKEND_HOST;
+	backend = backend_by_kind(decision->spec.backend);
+	if (backend == NULL) {
+		(void)error_plain(&err, ENOSYS,
+			"this build has no backend '%s'; set agents.defaults.sandbox.backend to native",
+			backend_kind_name(decision->spec.backend));
+		return fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
+	}
+	if (on_host && !args->quiet) {
+		say_not_sandboxed(decision);
+	}
+	return run_in(call, backend, decision, on_host);
+}
+
+static int run(const struct cmd_call *call)
+{
+	const struct exec_args *args = call->args;
+	_cleanup_config_ struct config *config = NULL;
+	_cleanup_decision_ struct decision *decision = NULL;
+	_cleanup_free_ char *workspace = NULL;
+	_cleanup_arena_ struct arena arena = {0};
+	struct decide_request request = {
+		.agent = args->agent,
+		.session = args->session,
+		.tool = "exec",
+		.elevated = args->elevated,
+		.sender = parse_sender(&arena, args->sender),
+	};
+	int status = prepare_config(call, false, &config);
+
+	if (status == 0 && args->workspace != NULL) {
+		status = prepare_directory(call, args->workspace, &workspace);
+		request.workspace = workspace;
+	}
+	if (status == 0) {
+		status = prepare_decision(call, config, &request, &decision);
+	}
+	return status == 0 ? run_decided(call, decision) : status;
+}
+
+const struct cmd cmd_exec = {
+	.name = "exec",
+	.summary = "run one command in the sandbox",
+	.operands = "CMD [ARG...]",
+	.min_operands = 1,
+	.max_operands = -1,
+	.operands_are_command = true,
+	.failed_status = STATUS_CREEL,
+	.options = options,
+	.option_count = ARRAY_SIZE(options),
+	.args_size = sizeof(struct exec_args),
+	.description =
+		"Runs CMD where the configuration says: in a sandbox of its own that ends with the "
+		"command, or on the host when the decision is that nothing is sandboxed. Standard "
+		"input, output and error, signals and the exit status pass through. Status 124 is a "
+		"timeout, 125 an error of creel's own, 126 a command that cannot be executed, 127 one "
+		"that is not there, 128+N a signal.",
+	.run = run,
+};

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of the command table, one per file. */
+#ifndef CLI_TABLE_H
+#define CLI_TABLE_H
+
+#include "cli/cmd.h"
+
+extern const struct cmd cmd_exec;
+extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_sandbox_explain;
+extern const struct cmd cmd_sandbox_plan;
+extern const struct cmd cmd_policy_check;
+extern const struct cmd cmd_policy_match;
+extern const struct cmd cmd_config_validate;
+extern const struct cmd cmd_config_get;
+extern const struct cmd cmd_config_migrate;
+extern const struct cmd cmd_config_schema;
+extern const struct cmd cmd_config_docs;
+extern const struct cmd cmd_completion;
+
+#endif
