@@ -17,6 +17,7 @@ enum backend_kind { BACKEND_AUTO, BACKEND_DOCKER, BACKEND_NATIVE, BACKEND_HOST, 
 const char *backend_kind_name(enum backend_kind kind);
 
 enum workspace_access { ACCESS_NONE, ACCESS_RO, ACCESS_RW, ACCESS_COUNT_ };
+const char *workspace_access_name(enum workspace_access access); /* "none", "ro", "rw" */
 
 enum spec_mount_kind { MOUNT_WORKSPACE, MOUNT_AGENT, MOUNT_BIND };
 struct spec_mount {
@@ -25,6 +26,9 @@ struct spec_mount {
 	bool read_only;
 	const char *raw; /* MOUNT_BIND: the entry as written */
 	const char *key; /* config key it came from */
+	/* A blocked source that dangerouslyAllowBindSources lets through; set by sandbox_resolve().
+	 * Whoever lists this sandbox says so loudly. */
+	bool dangerous;
 };
 
 /* -1: not given. */
@@ -36,38 +40,53 @@ struct spec_ulimit {
 /* What keeps a sandbox in. A layer that this host lacks stops the sandbox from starting unless the
  * configuration lists it in sandbox.native.allowMissing. */
 enum isolation_layer {
-	LAYER_USERNS, LAYER_MOUNTNS, LAYER_PIDNS, LAYER_NETNS, LAYER_IPCNS, LAYER_UTSNS, LAYER_CGROUPNS,
-	LAYER_SECCOMP, LAYER_LANDLOCK, LAYER_CAPS, LAYER_NO_NEW_PRIVS, LAYER_RLIMITS,
-	LAYER_CGROUP_PIDS, LAYER_CGROUP_MEMORY, LAYER_CGROUP_CPU, LAYER_UNPRIVILEGED_UID,
+	LAYER_USERNS,
+	LAYER_MOUNTNS,
+	LAYER_PIDNS,
+	LAYER_NETNS,
+	LAYER_IPCNS,
+	LAYER_UTSNS,
+	LAYER_CGROUPNS,
+	LAYER_SECCOMP,
+	LAYER_LANDLOCK,
+	LAYER_CAPS,
+	LAYER_NO_NEW_PRIVS,
+	LAYER_RLIMITS,
+	LAYER_CGROUP_PIDS,
+	LAYER_CGROUP_MEMORY,
+	LAYER_CGROUP_CPU,
+	LAYER_UNPRIVILEGED_UID,
 	LAYER_COUNT_
 };
 const char *isolation_layer_name(enum isolation_layer layer); /* "userns", "cgroup.memory", ... */
+bool isolation_layer_from_name(const char *name, enum isolation_layer *ret);
 
 struct sandbox_spec {
 	enum backend_kind backend;
-	const char *name;       /* container name: prefix + slug */
+	const char *name; /* container name: prefix + slug */
 	const char *scope_key;
 	const char *image;
-	const char *user;       /* "uid:gid" as configured or derived; NULL until resolved */
+	const char *user; /* "uid:gid" as configured or derived; NULL until resolved */
 	const char *workdir;
 	bool read_only_root;
 	enum workspace_access access;
-	const char *workspace_dir;       /* mounted at workdir: effective workspace, host path */
+	const char *workspace_dir; /* mounted at workdir: effective workspace, host path */
 	const char *agent_workspace_dir;
-	struct strv env;         /* NAME=value */
-	struct strv tmpfs;       /* "/tmp" or "/tmp:size=64m,mode=1777" */
-	const char *network;     /* "none" unless configured */
+	struct strv env; /* NAME=value */
+	struct strv tmpfs; /* "/tmp" or "/tmp:size=64m,mode=1777" */
+	const char *network; /* "none" unless configured */
 	struct strv cap_drop, security_opt, dns, extra_hosts;
-	int64_t pids_limit;      /* 0: none */
+	int64_t pids_limit; /* 0: none */
 	int64_t memory, memory_swap; /* bytes; 0: none; memory_swap -1: unlimited */
-	int64_t cpu_millis;      /* 1000 is one core; 0: none */
+	int64_t cpu_millis; /* 1000 is one core; 0: none */
 	const struct spec_ulimit *ulimits;
 	size_t ulimit_count;
 	const struct spec_mount *mounts; /* workspace, agent, then binds in order */
 	size_t mount_count;
 	const char *setup_command;
-	const char *runtime;     /* docker.runtime */
-	const char *native_root; /* NULL: the host's own /usr ...; else an unpacked image directory */
+	const char *runtime; /* docker.runtime */
+	const char
+		*native_root; /* NULL: the host's own /usr ...; else an unpacked image directory */
 	bool allow_missing[LAYER_COUNT_];
 	int64_t output_limit_chars, ring_bytes; /* contract D11 */
 	const char *config_hash;

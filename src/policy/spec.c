@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* The names of the enumerations, as configuration and output write them. */
+#include "policy/spec.h"
+
+#include <string.h>
+
+#include "base/macro.h"
+#include "policy/decide.h"
+
+const char *backend_kind_name(enum backend_kind kind)
+{
+	static const char *const names[] = {
+		[BACKEND_AUTO] = "auto",
+		[BACKEND_DOCKER] = "docker",
+		[BACKEND_NATIVE] = "native",
+		[BACKEND_HOST] = "host",
+	};
+	_Static_assert(ARRAY_SIZE(names) == BACKEND_COUNT_, "every backend has a name");
+
+	return names[kind];
+}
+
+const char *workspace_access_name(enum workspace_access access)
+{
+	static const char *const names[] = {
+		[ACCESS_NONE] = "none",
+		[ACCESS_RO] = "ro",
+		[ACCESS_RW] = "rw",
+	};
+	_Static_assert(ARRAY_SIZE(names) == ACCESS_COUNT_, "every access has a name");
+
+	return names[access];
+}
+
+const char *sandbox_mode_name(enum sandbox_mode mode)
+{
+	static const char *const names[] = {
+		[MODE_OFF] = "off",
+		[MODE_NON_MAIN] = "non-main",
+		[MODE_ALL] = "all",
+	};
+	_Static_assert(ARRAY_SIZE(names) == MODE_COUNT_, "every mode has a name");
+
+	return names[mode];
+}
+
+const char *sandbox_scope_name(enum sandbox_scope scope)
+{
+	static const char *const names[] = {
+		[SCOPE_SESSION] = "session",
+		[SCOPE_AGENT] = "agent",
+		[SCOPE_SHARED] = "shared",
+	};
+	_Static_assert(ARRAY_SIZE(names) == SCOPE_COUNT_, "every scope has a name");
+
+	return names[scope];
+}
+
+static const char *const layer_names[] = {
+	[LAYER_USERNS] = "userns",
+	[LAYER_MOUNTNS] = "mountns",
+	[LAYER_PIDNS] = "pidns",
+	[LAYER_NETNS] = "netns",
+	[LAYER_IPCNS] = "ipcns",
+	[LAYER_UTSNS] = "utsns",
+	[LAYER_CGROUPNS] = "cgroupns",
+	[LAYER_SECCOMP] = "seccomp",
+	[LAYER_LANDLOCK] = "landlock",
+	[LAYER_CAPS] = "caps",
+	[LAYER_NO_NEW_PRIVS] = "noNewPrivs",
+	[LAYER_RLIMITS] = "rlimits",
+	[LAYER_CGROUP_PIDS] = "cgroup.pids",
+	[LAYER_CGROUP_MEMORY] = "cgroup.memory",
+	[LAYER_CGROUP_CPU] = "cgroup.cpu",
+	[LAYER_UNPRIVILEGED_UID] = "unprivilegedUid",
+};
+_Static_assert(ARRAY_SIZE(layer_names) == LAYER_COUNT_, "every layer has a name");
+
+const char *isolation_layer_name(enum isolation_layer layer)
+{
+	return layer_names[layer];
+}
+
+bool isolation_layer_from_name(const char *name, enum isolation_layer *ret)
+{
+	for (int i = 0; i < LAYER_COUNT_; i++) {
+		if (strcmp(layer_names[i], name) == 0) {
+			*ret = (enum isolation_layer)i;
+			return true;
+		}
+	}
+	return false;
+}

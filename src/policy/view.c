@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* Looking up a sandbox key at its two places, and writing down where it was found. */
+#include "policy/view.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+static bool block_is_agents(const struct view *v, const char *block)
+{
+	/* The native block, like mode and workspaceAccess, belongs to the agent whatever the scope. */
+	return block == NULL || !v->shared || strcmp(block, "native") == 0;
+}
+
+const json_t *view_at(
+	const struct view *v, enum view_level level, const char *block, const char *key)
+{
+	const json_t *object, *value;
+
+	if (level == VIEW_DEFAULT || (level == VIEW_AGENT && !block_is_agents(v, block))) {
+		return NULL;
+	}
+	object = v->sandbox[level];
+	if (block != NULL) {
+		object = json_object_get(object, block);
+	}
+	value = json_object_get(object, key);
+	return json_is_null(value) ? NULL : value;
+}
+
+const json_t *view_get(
+	const struct view *v, const char *block, const char *key, enum view_level *ret_level)
+{
+	const json_t *value = view_at(v, VIEW_AGENT, block, key);
+
+	*ret_level = VIEW_AGENT;
+	if (value == NULL) {
+		value = view_at(v, VIEW_DEFAULTS, block, key);
+		*ret_level = value != NULL ? VIEW_DEFAULTS : VIEW_DEFAULT;
+	}
+	return value;
+}
+
+const char *view_agent_key(const struct view *v, const char *rest)
+{
+	return arena_printf(v->arena, "agents.list[%zu].%s", v->agent_index, rest);
+}
+
+const char *view_key(
+	const struct view *v, enum view_level level, const char *block, const char *key)
+{
+	const char *dot = block != NULL ? "." : "";
+
+	block = block != NULL ? block : "";
+	switch (level) {
+	case VIEW_DEFAULTS:
+		return arena_printf(v->arena, "agents.defaults.sandbox.%s%s%s", block, dot, key);
+	case VIEW_AGENT:
+		return arena_printf(v->arena, "agents.list[%zu].sandbox.%s%s%s", v->agent_index,
+			block, dot, key);
+	case VIEW_DEFAULT:
+		break;
+	}
+	return "default";
+}
+
+enum {
+	/* More than the fields of a decision with a large env; grows beyond. */
+	PROVENANCE_CHUNK = 64,
+};
+
+void view_provenance(struct view *v, const char *field, const char *key)
+{
+	struct decision *d = v->decision;
+
+	if (d->provenance_count % PROVENANCE_CHUNK == 0) {
+		struct provenance *grown = arena_calloc(
+			v->arena, d->provenance_count + PROVENANCE_CHUNK, sizeof(*grown));
+
+		if (d->provenance_count > 0) {
+			memcpy(grown, d->provenance, d->provenance_count * sizeof(*grown));
+		}
+		d->provenance = grown;
+	}
+	d->provenance[d->provenance_count++] = (struct provenance){.field = field, .key = key};
+}
+
+void view_problem(struct view *v, const char *key, const char *fmt, ...)
+{
+	va_list args;
+	char *text = NULL;
+
+	if (v->decision->problem != NULL) {
+		return;
+	}
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) >= 0) {
+		v->decision->problem = arena_strdup(v->arena, text);
+		v->decision->problem_key = key;
+	}
+	va_end(args);
+	free(text);
+}
+
+void view_strings(struct arena *a, const json_t *list, struct strv *ret)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		if (json_is_string(item)) {
+			strv_add_ref(ret, a, json_string_value(item));
+		} else if (json_is_integer(item)) {
+			strv_add_ref(ret, a,
+				arena_printf(a, "%" JSON_INTEGER_FORMAT, json_integer_value(item)));
+		}
+	}
+}
+
+void view_init(struct view *v, struct decision *d, const struct decide_request *request)
+{
+	const json_t *agents = json_object_get(d->config->root, "agents");
+
+	*v = (struct view){
+		.arena = &d->arena,
+		.decision = d,
+		.request = request,
+		.root = d->config->root,
+		.tools = json_object_get(d->config->root, "tools"),
+		.defaults = json_object_get(agents, "defaults"),
+	};
+	session_resolve(v->arena, v->root, request->agent, request->session, &v->session);
+	v->agent = session_agent_entry(v->arena, v->root, v->session.agent_id, &v->agent_index);
+	v->agent_tools = json_object_get(v->agent, "tools");
+	v->sandbox[VIEW_DEFAULTS] = json_object_get(v->defaults, "sandbox");
+	v->sandbox[VIEW_AGENT] = json_object_get(v->agent, "sandbox");
+	v->shared = d->scope == SCOPE_SHARED;
+}
