@@ -14,17 +14,17 @@
 
 /* One started sandbox. */
 struct backend_sandbox {
-	int stream_fd;       /* connected; owned by the caller once start() returned 0 */
-	pid_t keeper;        /* native, host: the process to reap, child of the caller; else 0 */
+	int stream_fd; /* connected; owned by the caller once start() returned 0 */
+	pid_t keeper; /* native, host: the process to reap, child of the caller; else 0 */
 	uint8_t token[WIRE_TOKEN_SIZE];
-	bool has_token;      /* false: the stream was inherited, hello carries no secret */
+	bool has_token; /* false: the stream was inherited, hello carries no secret */
 	bool missing[LAYER_COUNT_]; /* layers it had to go without (allowed by the spec) */
 };
 
 struct backend_start_opts {
-	bool once;             /* the sandbox ends with its stream; nothing of it stays behind */
+	bool once; /* the sandbox ends with its stream; nothing of it stays behind */
 	const char *init_path; /* creel-init; NULL: found beside the executable or in libexecdir */
-	const char *run_dir;   /* once false: directory for the socket and the token */
+	const char *run_dir; /* once false: directory for the socket and the token */
 };
 
 struct backend_ops {
@@ -46,7 +46,7 @@ struct host_fact {
 	enum isolation_layer layer;
 	bool present;
 	char detail[160]; /* "ABI 7", "cgroup v1, writable", or what is missing */
-	char fix[200];    /* the command or setting that would provide it; empty when present */
+	char fix[200]; /* the command or setting that would provide it; empty when present */
 };
 /* Probes this host, nothing cached, a few ms. Fills LAYER_COUNT_ facts in layer order. */
 void backend_native_probe(struct host_fact facts[LAYER_COUNT_]);
