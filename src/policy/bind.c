@@ -19,8 +19,8 @@ const char *bind_fault_text(enum bind_fault fault)
 	static const char *const texts[] = {
 		[BIND_OK] = "nothing is wrong",
 		[BIND_SYNTAX] = "syntax: it is not source:target or source:target:mode",
-		[BIND_SOURCE_RELATIVE] = "source not absolute: a non-absolute source path, or the "
-					 "name of a volume",
+		[BIND_SOURCE_RELATIVE] =
+			"source not absolute: a non-absolute source or a volume name",
 		[BIND_TARGET_RELATIVE] = "target not absolute",
 		[BIND_BACKSLASH] = "backslash: paths are written with '/'",
 		[BIND_MODE] = "mode: only ro, rw, z and Z, with commas between them",

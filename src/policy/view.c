@@ -10,8 +10,7 @@
 
 static bool block_is_agents(const struct view *v, const char *block)
 {
-	/* The native block, like mode and workspaceAccess, belongs to the agent whatever the scope. */
-	return block == NULL || !v->shared || strcmp(block, "native") == 0;
+	return block == NULL || !v->shared;
 }
 
 const json_t *view_at(

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Which host paths may be bound into a sandbox. Every source is judged as written and in canonical
+ * form, because a link inside a workspace may point anywhere.
+ */
+#ifndef SANDBOX_BINDS_H
+#define SANDBOX_BINDS_H
+
+#include "policy/decide.h"
+
+/*
+ * Where a path really leads: every symbolic link resolved, through the deepest ancestor that exists,
+ * the missing rest appended. *ret_missing: the path does not lead to anything (a dangling or circular
+ * link counts). Memory from the arena. -errno only when a directory on the way cannot be read.
+ */
+int bind_canonical(
+	struct arena *a, const char *path, char **ret, bool *ret_missing, struct error *err);
+
+/*
+ * The blocked path that a source is, lies below or contains; NULL when it is clear of all of them.
+ * homes: home directories, absolute and normalised, raw and canonical. *ret_contains: the source is
+ * the blocked path itself or holds it.
+ */
+const char *bind_blocked(struct arena *a, const char *source, const struct strv *homes,
+	const char *state_dir, bool *ret_contains);
+
+/* Check the binds of a decision and put the canonical sources into its mounts (contract section 4).
+ * -EINVAL: err names the entry, the reason and the key. Reads the file system, changes nothing. */
+int binds_resolve(struct decision *decision, struct error *err);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* From a decision to a spec that a backend can start: what only this host knows. */
+#include "sandbox/resolve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/own.h"
+#include "base/path.h"
+#include "sandbox/binds.h"
+#include "sandbox/hash.h"
+#include "sandbox/workspace.h"
+
+/* Whether this build can talk to a container engine. */
+static const bool docker_built = false;
+
+static const char *choose_backend(struct decision *d)
+{
+	struct sandbox_spec *spec = &d->spec;
+	const char *key = decision_provenance(d, "sandbox.backend");
+
+	if (!d->sandboxed) {
+		spec->backend = BACKEND_HOST;
+		return arena_printf(&d->arena, "the sandbox is off for this session (mode %s%s)",
+			sandbox_mode_name(d->mode),
+			d->mode == MODE_NON_MAIN ? ", main session" : "");
+	}
+	if (d->elevated.granted) {
+		spec->backend = BACKEND_HOST;
+		return "this call is elevated: it leaves the sandbox";
+	}
+	if (spec->backend != BACKEND_AUTO) {
+		return arena_printf(&d->arena, "configured by %s", key);
+	}
+	spec->backend = docker_built ? BACKEND_DOCKER : BACKEND_NATIVE;
+	return docker_built ? "a container engine answers"
+			    : "auto: the docker backend is not part of this version, so the "
+			      "sandbox is built from the kernel's own namespaces";
+}
+
+static int derive_user(struct decision *d, struct error *err)
+{
+	struct sandbox_spec *spec = &d->spec;
+	struct stat st;
+
+	if (spec->user != NULL) {
+		return 0;
+	}
+	if (stat(spec->workspace_dir, &st) == 0) {
+		spec->user = arena_printf(&d->arena, "%u:%u", st.st_uid, st.st_gid);
+		return 0;
+	}
+	if (errno != ENOENT) {
+		return error_set(
+			err, errno, "cannot look at the workspace '%s'", spec->workspace_dir);
+	}
+	/* Not there yet: it will belong to whoever makes it, which is us. */
+	spec->user = arena_printf(&d->arena, "%u:%u", geteuid(), getegid());
+	return 0;
+}
+
+static int refuse_problem(const struct decision *d, struct error *err)
+{
+	if (d->problem == NULL) {
+		return 0;
+	}
+	return error_plain(err, EINVAL, "%s (%s)", d->problem, d->problem_key);
+}
+
+static int prepare_workspaces(struct decision *d, unsigned flags, struct error *err)
+{
+	const struct sandbox_spec *spec = &d->spec;
+	bool create = (flags & RESOLVE_CREATE) != 0;
+	int r = 0;
+
+	if (spec->access != ACCESS_RW) {
+		r = workspace_prepare(&d->arena, spec->workspace_dir, WORKSPACE_OWN, create, err);
+	}
+	if (r == 0 && (spec->access != ACCESS_NONE || d->workspace_given)) {
+		r = workspace_prepare(&d->arena, spec->agent_workspace_dir,
+			d->workspace_given ? WORKSPACE_GIVEN : WORKSPACE_AGENT, create, err);
+	}
+	return r;
+}
+
+/* Commands on the host run in the agent's workspace; nothing of a container is needed for them. */
+static int resolve_host(struct decision *d, unsigned flags, struct error *err)
+{
+	d->spec.workspace_dir = d->spec.agent_workspace_dir;
+	return workspace_prepare(&d->arena, d->spec.agent_workspace_dir,
+		d->workspace_given ? WORKSPACE_GIVEN : WORKSPACE_AGENT,
+		(flags & RESOLVE_CREATE) != 0, err);
+}
+
+int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_backend_reason,
+	struct error *err)
+{
+	const char *reason = choose_backend(decision);
+	int r;
+
+	if (decision->spec.backend == BACKEND_HOST) {
+		r = resolve_host(decision, flags, err);
+	} else {
+		r = refuse_problem(decision, err);
+		if (r == 0) {
+			r = binds_resolve(decision, err);
+		}
+		if (r == 0) {
+			r = prepare_workspaces(decision, flags, err);
+		}
+	}
+	if (r == 0) {
+		r = derive_user(decision, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	decision->spec.config_hash = config_hash(decision);
+	*ret_backend_reason = reason;
+	return 0;
+}
