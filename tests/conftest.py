@@ -1,0 +1,39 @@
+"""Fixtures for all Python tests: the program under test and a scratch home."""
+import subprocess
+import sys
+
+import pytest
+
+from support import BASE_ENV, find_creel, need
+
+sys.dont_write_bytecode = True
+
+
+@pytest.fixture(scope="session")
+def creel_bin():
+    path = find_creel()
+    need(path is not None, "creel is not built: run make, or set CREEL_BIN")
+    return path
+
+
+@pytest.fixture
+def home(tmp_path):
+    """An empty home directory of the test's own."""
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def creel(creel_bin, home):
+    """Runs creel with a clean environment: creel("exec", "--", "true").returncode."""
+
+    def run(*args, env=None, cwd=None, input=None, timeout=60, text=True, **kwargs):
+        full = {**BASE_ENV, "HOME": str(home), **(env or {})}
+        if input is None:
+            kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([str(creel_bin), *map(str, args)], env=full, cwd=cwd or home,
+                              input=input, timeout=timeout, capture_output=True, text=text,
+                              check=False, **kwargs)
+
+    return run
