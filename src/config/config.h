@@ -10,24 +10,26 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "base/strv.h"
 
 /* One row of the brand table (contract section 2). */
 struct brand {
-	const char *name;             /* "openclaw" */
-	const char *state_dir;        /* ".openclaw", below home */
-	const char *config_name;      /* "openclaw.json" */
-	const char *image;            /* "openclaw-sandbox:bookworm-slim" */
+	const char *name; /* "openclaw" */
+	const char *state_dir; /* ".openclaw", below home */
+	const char *config_name; /* "openclaw.json" */
+	const char *image; /* "openclaw-sandbox:bookworm-slim" */
 	const char *browser_image, *browser_prefix, *browser_network;
 	const char *container_prefix; /* "openclaw-sbx-" */
-	const char *env_prefix;       /* "OPENCLAW_" */
-	const char *label_prefix;     /* "openclaw." */
-	const char *default_mode;     /* "off"; creel: "all" */
+	const char *env_prefix; /* "OPENCLAW_" */
+	const char *label_prefix; /* "openclaw." */
+	const char *default_mode; /* "off"; creel: "all" */
 };
 const struct brand *brand_by_name(const char *name); /* NULL: unknown */
+const struct brand *brand_at(size_t index); /* in search order; NULL: past the last */
 
 /* Where the process environment comes in: an argument, so that loading is testable. */
 struct config_env {
-	const char *home;                             /* absolute */
+	const char *home; /* absolute */
 	const char *(*get)(void *arg, const char *name); /* NULL: not set */
 	void *arg;
 };
@@ -35,7 +37,7 @@ struct config_env {
 int config_env_from_process(struct config_env *ret, struct error *err);
 
 struct config_request {
-	const char *path;  /* --config; NULL: search */
+	const char *path; /* --config; NULL: search */
 	const char *brand; /* --brand; NULL: from the file */
 	struct config_env env;
 };
@@ -43,26 +45,34 @@ struct config_request {
 /* One thing wrong with a configuration. line 0: no place in a file. */
 struct config_issue {
 	const char *file;
-	int line, column;     /* from 1; column counts characters */
-	const char *path;     /* "agents.list[1].sandbox.mode"; "" for the whole file */
-	const char *message;  /* what was found, what is allowed */
-	const char *hint;     /* nearest name or what to do; NULL */
-	bool warning;         /* does not make the configuration invalid */
+	int line, column; /* from 1; column counts characters */
+	const char *path; /* "agents.list[1].sandbox.mode" as written; "" for the whole file. For an
+	                       * unknown key: the object it stands in; message and place name the key */
+	const char *message; /* what was found, what is allowed */
+	const char *hint; /* nearest name or what to do; NULL */
+	bool warning; /* does not make the configuration invalid */
 };
 
 /*
  * A loaded configuration. root is complete: includes merged, ${NAME} substituted, legacy layout
- * migrated, agents.entries turned into agents.list. Defaults are NOT filled in: a key that is absent
+ * migrated, agents.entries also turned into items of agents.list, setupCommand a string, other names
+ * of a key replaced by its own (noVncEnabled, timeoutSeconds, tools.bash). Defaults are NOT filled in: a key that is absent
  * is absent, so that the decision can say "default". Immutable after loading.
  */
 struct config {
 	struct arena arena;
-	json_t *root;              /* an object, also when there is no file */
+	json_t *root; /* an object, also when there is no file */
 	const struct brand *brand;
-	const char *path;          /* NULL: no file was found */
+	const char *path; /* NULL: no file was found */
 	const char *home, *state_dir;
 	struct config_issue *issues; /* in file order; errors and warnings */
 	size_t issue_count, error_count;
+	struct strv passed_over; /* keys of the original that Creel has no use for and left alone */
+	struct strv migrated; /* "agent.sandbox -> agents.defaults.sandbox", in order */
+	const char **agent_keys; /* per item of agents.list, as written: "agents.list[0]" or
+				  * "agents.entries.work" */
+	size_t agent_count;
+	void *private_; /* positions; see config_position() */
 };
 
 /*
@@ -82,5 +92,21 @@ json_t *config_get(const struct config *config, const char *path);
 /* Where a value stands, for an error found after loading. false: no place known. */
 bool config_position(const struct config *config, const char *path, const char **ret_file,
 	int *ret_line, int *ret_column);
+
+/* Print one issue for a person: "file:line:column: path: message", the line with a caret, the hint. */
+void config_print_issue(
+	const struct config *config, const struct config_issue *issue, struct buf *out);
+
+/* "agents.list[1].tools" -> "agents.list.1.tools": how the original writes a path in its JSON. */
+char *config_path_dotted(struct arena *a, const char *path);
+
+/*
+ * Bring the text of an old configuration (agent.*, routing.*) into the present layout. What did not
+ * move keeps its text and comments; a block that moved takes its own comments along. *ret_text is
+ * NULL when there is nothing to do; moved gets one line per move. The caller writes the file.
+ * -EINVAL: the text cannot be read at all.
+ */
+int config_migrate_text(const char *name, const char *text, size_t len, char **ret_text,
+	struct strv *moved, struct arena *a, struct error *err);
 
 #endif

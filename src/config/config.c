@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/* Find the configuration, read it, and answer questions about it. */
+#include "config/config.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/own.h"
+#include "base/path.h"
+#include "config/json5.h"
+#include "config/loader.h"
+
+static const char *process_getenv(void *arg, const char *name)
+{
+	(void)arg;
+	return getenv(name);
+}
+
+int config_env_from_process(struct config_env *ret, struct error *err)
+{
+	const char *home = getenv("HOME");
+
+	if (home == NULL || *home == '\0') {
+		const struct passwd *entry = getpwuid(geteuid());
+
+		home = entry != NULL ? entry->pw_dir : NULL;
+	}
+	if (home == NULL || *home != '/') {
+		return error_plain(
+			err, ENOENT, "no home directory is known; set HOME to an absolute path");
+	}
+	*ret = (struct config_env){.home = home, .get = process_getenv};
+	return 0;
+}
+
+static void add_issue(struct loader *l, struct pending_issue issue)
+{
+	if (l->issue_count >= LOADER_ISSUES_MAX) {
+		return;
+	}
+	if (l->issue_count >= l->issue_cap) {
+		l->issue_cap = l->issue_cap > 0 ? l->issue_cap * 2 : 16;
+		l->issues = xreallocarray(l->issues, l->issue_cap, sizeof(*l->issues));
+	}
+	l->issues[l->issue_count++] = issue;
+}
+
+static const char *format(struct arena *a, const char *fmt, va_list args)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	buf_vaddf(&text, fmt, args);
+	/* Keys and texts of the file are quoted in messages: they must not drive a terminal. */
+	for (size_t i = 0; i < text.len; i++) {
+		bool c1 = (unsigned char)text.data[i] == 0xc2 &&
+			  (unsigned char)text.data[i + 1] < 0xa0;
+
+		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f || c1) {
+			text.data[i] = '?';
+			text.data[i + 1] = c1 ? '?' : text.data[i + 1];
+		}
+	}
+	return arena_strdup(a, text.data != NULL ? text.data : "");
+}
+
+void loader_error(
+	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
+{
+	struct pending_issue issue = {
+		.source = node->source, .offset = node->offset, .placed = true, .hint = hint};
+	va_list args;
+
+	va_start(args, fmt);
+	issue.message = format(l->arena, fmt, args);
+	va_end(args);
+	issue.path = doc_path(l->arena, node);
+	add_issue(l, issue);
+}
+
+void loader_warning(
+	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
+{
+	struct pending_issue issue = {.source = node->source,
+		.offset = node->offset,
+		.placed = true,
+		.warning = true,
+		.hint = hint};
+	va_list args;
+
+	va_start(args, fmt);
+	issue.message = format(l->arena, fmt, args);
+	va_end(args);
+	issue.path = doc_path(l->arena, node);
+	add_issue(l, issue);
+}
+
+void loader_key_error(struct loader *l, const struct doc_node *object,
+	const struct doc_node *member, const char *hint, const char *fmt, ...)
+{
+	struct pending_issue issue = {.source = member->source,
+		.offset = member->key_offset,
+		.placed = true,
+		.hint = hint};
+	va_list args;
+
+	va_start(args, fmt);
+	issue.message = format(l->arena, fmt, args);
+	va_end(args);
+	issue.path = doc_path(l->arena, object);
+	add_issue(l, issue);
+}
+
+void loader_file_error(
+	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
+{
+	struct pending_issue issue = {.source = node->source,
+		.offset = node->offset,
+		.placed = true,
+		.path = "",
+		.hint = hint};
+	va_list args;
+
+	va_start(args, fmt);
+	issue.message = format(l->arena, fmt, args);
+	va_end(args);
+	add_issue(l, issue);
+}
+
+struct doc_node *loader_parse_file(
+	struct loader *l, const char *path, const struct doc_node *place, struct error *err)
+{
+	struct json5_result result;
+	const struct source *source;
+	uint16_t index;
+
+	if (source_read(&l->sources, l->arena, path, &index, err) < 0) {
+		return NULL;
+	}
+	source = &l->sources.items[index];
+	if (json5_parse(l->arena, source->text, source->len, index, place, &result) < 0) {
+		for (const struct json5_problem *p = result.first; p != NULL; p = p->next) {
+			add_issue(l, (struct pending_issue){.source = index,
+					     .offset = p->offset,
+					     .placed = true,
+					     .path = p->path,
+					     .message = p->message,
+					     .hint = p->hint});
+		}
+	}
+	return result.root;
+}
+
+/* The files in the order in which they were read, each from top to bottom. */
+static int compare_issues(const void *a, const void *b)
+{
+	const struct pending_issue *x = a, *y = b;
+
+	if (x->source != y->source) {
+		return x->source < y->source ? -1 : 1;
+	}
+	if (x->offset != y->offset) {
+		return x->offset < y->offset ? -1 : 1;
+	}
+	return x->message < y->message ? -1 : x->message > y->message;
+}
+
+static void finish_issues(struct loader *l)
+{
+	struct config *config = l->config;
+
+	if (l->issue_count > 0) {
+		qsort(l->issues, l->issue_count, sizeof(*l->issues), compare_issues);
+	}
+	config->issues = arena_calloc(l->arena, l->issue_count, sizeof(*config->issues));
+	config->issue_count = l->issue_count;
+	for (size_t i = 0; i < l->issue_count; i++) {
+		const struct pending_issue *from = &l->issues[i];
+		const struct source *source = &l->sources.items[from->source];
+		struct config_issue *to = &config->issues[i];
+
+		*to = (struct config_issue){.file = source->name,
+			.path = from->path,
+			.message = from->message,
+			.hint = from->hint,
+			.warning = from->warning};
+		text_position(source->text, source->len, from->offset, &to->line, &to->column);
+		config->error_count += !from->warning;
+	}
+	free(l->issues);
+}
+
+/* What config_position() and config_print_issue() need after loading. */
+struct config_private {
+	struct doc_node *root;
+	struct sources sources;
+};
+
+static const struct brand *brand_of_path(const char *path)
+{
+	for (size_t i = 0; brand_at(i) != NULL; i++) {
+		const struct brand *brand = brand_at(i);
+		size_t dir_len = strlen(brand->state_dir);
+		const char *base = path_basename(path);
+		const char *dir_end = base > path ? base - 1 : base;
+
+		if (strcmp(base, brand->config_name) == 0 ||
+			((size_t)(dir_end - path) >= dir_len &&
+				memcmp(dir_end - dir_len, brand->state_dir, dir_len) == 0 &&
+				((size_t)(dir_end - path) == dir_len ||
+					dir_end[-(ptrdiff_t)dir_len - 1] == '/'))) {
+			return brand;
+		}
+	}
+	return brand_at(0);
+}
+
+/* The state directory of a brand: <PREFIX>STATE_DIR, else below home. */
+static const char *state_dir(
+	struct arena *a, const struct config_env *env, const struct brand *brand)
+{
+	const char *set = env->get(env->arg, arena_printf(a, "%sSTATE_DIR", brand->env_prefix));
+
+	if (set != NULL && *set != '\0') {
+		return path_expand_home(a, set, env->home);
+	}
+	return path_join(a, env->home, brand->state_dir);
+}
+
+/* --config, $CREEL_CONFIG, then each brand's own place. NULL: there is none. */
+static const char *find_file(struct arena *a, const struct config_request *request,
+	bool *ret_explicit, bool *ret_standard)
+{
+	const char *named = request->path;
+
+	*ret_standard = false;
+	*ret_explicit = true;
+	if (named == NULL) {
+		named = request->env.get(request->env.arg, "CREEL_CONFIG");
+	}
+	if (named != NULL && *named != '\0') {
+		return path_expand_home(a, named, request->env.home);
+	}
+	*ret_explicit = false;
+	*ret_standard = true;
+	for (size_t i = 0; brand_at(i) != NULL; i++) {
+		const struct brand *brand = brand_at(i);
+		const char *path;
+		struct stat st;
+
+		if (request->brand != NULL && strcmp(request->brand, brand->name) != 0) {
+			continue;
+		}
+		path = path_join(a, state_dir(a, &request->env, brand), brand->config_name);
+		/* A file that is there but unreadable must not be passed over for the next one. */
+		if (lstat(path, &st) == 0 || (errno != ENOENT && errno != ENOTDIR)) {
+			return path;
+		}
+	}
+	return NULL;
+}
+
+static const struct brand *brand_of_standard_path(
+	struct arena *a, const struct config_env *env, const char *path)
+{
+	for (size_t i = 0; brand_at(i) != NULL; i++) {
+		const struct brand *brand = brand_at(i);
+
+		if (strcmp(path, path_join(a, state_dir(a, env, brand), brand->config_name)) == 0) {
+			return brand;
+		}
+	}
+	return brand_of_path(path);
+}
+
+static int choose_brand(struct config *config, const struct config_request *request, bool standard,
+	struct error *err)
+{
+	if (request->brand != NULL) {
+		config->brand = brand_by_name(request->brand);
+		if (config->brand == NULL) {
+			return error_plain(err, EINVAL,
+				"unknown brand '%s'; use creel, openclaw, clawdbot, verso or equabot",
+				request->brand);
+		}
+	} else if (config->path == NULL) {
+		config->brand = brand_at(0);
+	} else if (standard) {
+		config->brand = brand_of_standard_path(&config->arena, &request->env, config->path);
+	} else {
+		config->brand = brand_of_path(config->path);
+	}
+	return 0;
+}
+
+static const char *absolute(struct arena *a, const char *path)
+{
+	_cleanup_free_ char *cwd = NULL;
+
+	if (path == NULL || path_is_absolute(path)) {
+		return path;
+	}
+	cwd = getcwd(NULL, 0);
+	return cwd != NULL ? path_join(a, cwd, path) : path;
+}
+
+static void run_steps(struct loader *l)
+{
+	include_resolve(l);
+	migrate_doc(l);
+	env_substitute(l);
+	validate_doc(l);
+	normalize_doc(l);
+}
+
+static int read_config(struct loader *l, bool standard, struct error *err)
+{
+	static const struct doc_node empty = {.type = DOC_OBJECT};
+	struct config *config = l->config;
+	struct error cause = {0};
+
+	(void)standard;
+	l->root = doc_alias(l->arena, &empty);
+	if (config->path != NULL) {
+		struct doc_node *root = loader_parse_file(l, config->path, NULL, &cause);
+
+		if (root == NULL && cause.num != 0) {
+			*err = cause;
+			return -cause.num;
+		}
+		if (root != NULL && root->type != DOC_OBJECT && root->type != DOC_BAD) {
+			loader_error(l, root, "write { ... }",
+				"a configuration is an object; found %s",
+				doc_type_name(root->type));
+		} else if (root != NULL && root->type == DOC_OBJECT) {
+			l->root = root;
+			run_steps(l);
+		}
+	}
+	return 0;
+}
+
+int config_load(const struct config_request *request, struct config **ret, struct error *err)
+{
+	struct config *config = xcalloc(1, sizeof(*config));
+	struct loader l = {.config = config, .arena = &config->arena, .env = &request->env};
+	struct config_private *private;
+	bool named, standard;
+	int r;
+
+	config->path = absolute(l.arena, find_file(l.arena, request, &named, &standard));
+	r = choose_brand(config, request, standard, err);
+	if (r == 0) {
+		r = read_config(&l, standard, err);
+	}
+	if (r < 0) {
+		free(l.issues);
+		(void)config_free(config);
+		return r;
+	}
+	config->home = arena_strdup(l.arena, request->env.home);
+	config->state_dir = arena_strdup(l.arena, state_dir(l.arena, &request->env, config->brand));
+	finish_issues(&l);
+	config->root = doc_to_json(l.arena, l.root);
+	private = arena_alloc(l.arena, sizeof(*private));
+	*private = (struct config_private){.root = l.root, .sources = l.sources};
+	config->private_ = private;
+	*ret = config;
+	return 0;
+}
+
+struct config *config_free(struct config *config)
+{
+	if (config != NULL) {
+		arena_finish(&config->arena);
+		free(config);
+	}
+	return NULL;
+}
+
+static json_t *json_step(const json_t *value, const struct doc_step *step)
+{
+	char key[256];
+
+	if (json_is_array(value)) {
+		return step->key == NULL || step->numeric ? json_array_get(value, step->index)
+							  : NULL;
+	}
+	if (!json_is_object(value) || step->key == NULL || step->key_len >= sizeof(key)) {
+		return NULL;
+	}
+	memcpy(key, step->key, step->key_len);
+	key[step->key_len] = '\0';
+	return json_object_get(value, key);
+}
+
+json_t *config_get(const struct config *config, const char *path)
+{
+	json_t *value = config->root;
+	struct doc_step step;
+
+	while (value != NULL && *path != '\0') {
+		if (!doc_path_step(&path, &step)) {
+			return NULL;
+		}
+		value = json_step(value, &step);
+	}
+	return value;
+}
+
+bool config_position(const struct config *config, const char *path, const char **ret_file,
+	int *ret_line, int *ret_column)
+{
+	const struct config_private *private = config->private_;
+	const struct doc_node *node = doc_at(private->root, path);
+	const struct source *source;
+
+	if (node == NULL || node->source >= private->sources.count) {
+		return false;
+	}
+	source = &private->sources.items[node->source];
+	*ret_file = source->name;
+	text_position(source->text, source->len, node->offset, ret_line, ret_column);
+	return true;
+}
+
+/* The byte at a line and column, for showing the place of an issue. */
+static size_t offset_of(const struct source *source, int line, int column)
+{
+	size_t at = 0;
+
+	while (line > 1 && at < source->len) {
+		if (source->text[at] == '\n' ||
+			(source->text[at] == '\r' && source->text[at + 1] != '\n')) {
+			line--;
+		}
+		at++;
+	}
+	while (column > 1 && at < source->len) {
+		at++;
+		while (at < source->len && ((unsigned char)source->text[at] & 0xc0) == 0x80) {
+			at++;
+		}
+		column--;
+	}
+	return at;
+}
+
+void config_print_issue(
+	const struct config *config, const struct config_issue *issue, struct buf *out)
+{
+	const struct config_private *private = config->private_;
+
+	buf_addf(out, "%s:%d:%d: %s%s%s", issue->file, issue->line, issue->column,
+		issue->warning ? "warning: " : "", issue->path, issue->path[0] != '\0' ? ": " : "");
+	buf_addf(out, "%s\n", issue->message);
+	for (size_t i = 0; i < private->sources.count; i++) {
+		const struct source *source = &private->sources.items[i];
+
+		if (issue->line > 0 && strcmp(source->name, issue->file) == 0) {
+			text_caret(source->text, source->len,
+				offset_of(source, issue->line, issue->column), out);
+			break;
+		}
+	}
+	if (issue->hint != NULL) {
+		buf_addf(out, "      = %s\n", issue->hint);
+	}
+}
+
+char *config_path_dotted(struct arena *a, const char *path)
+{
+	_cleanup_buf_ struct buf out = {0};
+
+	for (const char *p = path; *p != '\0'; p++) {
+		bool index = *p == '[' && p[1] >= '0' && p[1] <= '9';
+
+		if (index && out.len > 0) {
+			buf_add_char(&out, '.');
+		} else if (!index && !(*p == ']' && p > path && p[-1] >= '0' && p[-1] <= '9')) {
+			buf_add_char(&out, *p);
+		}
+	}
+	return arena_strdup(a, out.data != NULL ? out.data : "");
+}

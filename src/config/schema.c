@@ -1,0 +1,275 @@
+/* SPDX-License-Identifier: MIT */
+/* The key table as a tree: lookups, nearest names, defaults. */
+#include "config/schema.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/macro.h"
+#include "base/own.h"
+#include "config/doc.h"
+
+/* Built once and kept until the process ends: the table is constant. */
+static struct arena tree_arena;
+static struct schema_node *tree;
+
+static const struct shorthand {
+	const char *name;
+	const char *stands_for[4];
+} shorthands[] = {
+	{"@sandbox", {"@defaults.sandbox", "@agent.sandbox", NULL}},
+	{"@policy",
+		{"@tools.sandbox.tools", "tools.subagents.tools", "@tools.toolsBySender.*", NULL}},
+	{"@tools", {"tools", "@agent.tools", NULL}},
+	{"@defaults", {"agents.defaults", NULL}},
+	{"@agent", {"agents.list[]", "agents.entries.*", NULL}},
+};
+
+const char *const *schema_expand(const char *path, size_t *ret_prefix_len)
+{
+	size_t len = strcspn(path, ".");
+
+	for (size_t i = 0; i < ARRAY_SIZE(shorthands); i++) {
+		if (strlen(shorthands[i].name) == len &&
+			memcmp(shorthands[i].name, path, len) == 0) {
+			*ret_prefix_len = len;
+			return shorthands[i].stands_for;
+		}
+	}
+	return NULL;
+}
+
+static struct schema_node *find_child(const struct schema_node *node, const char *name, size_t len)
+{
+	for (struct schema_node *child = node->first; child != NULL; child = child->next) {
+		if (strncmp(child->name, name, len) == 0 && child->name[len] == '\0') {
+			return child;
+		}
+	}
+	return NULL;
+}
+
+static struct schema_node *add_child(struct schema_node *node, const char *name, size_t len)
+{
+	struct schema_node *child = find_child(node, name, len);
+	struct schema_node **end = &node->first;
+	bool any = name[0] == '*' || name[0] == '[';
+
+	if (any && node->any != NULL) {
+		return node->any;
+	}
+	if (child != NULL) {
+		return child;
+	}
+	child = arena_alloc(&tree_arena, sizeof(*child));
+	child->name = arena_strndup(&tree_arena, name, len);
+	if (any) {
+		node->any = child;
+		return child;
+	}
+	while (*end != NULL) {
+		end = &(*end)->next;
+	}
+	*end = child;
+	return child;
+}
+
+static struct schema_node *add_path(struct schema_node *root, const char *path)
+{
+	struct schema_node *node = root;
+
+	while (*path != '\0') {
+		size_t len = *path == '[' ? 2 : strcspn(path, ".[");
+
+		node = add_child(node, path, len);
+		path += len;
+		path += *path == '.';
+	}
+	return node;
+}
+
+static void add_row(struct schema_node *root, const struct schema_row *row, const char *path)
+{
+	size_t prefix_len = 0;
+	const char *const *expanded = schema_expand(path, &prefix_len);
+	struct schema_node *node;
+
+	if (expanded != NULL) {
+		for (; *expanded != NULL; expanded++) {
+			add_row(root, row,
+				arena_printf(&tree_arena, "%s%s", *expanded, path + prefix_len));
+		}
+		return;
+	}
+	node = add_path(root, path);
+	if (!(row->flags & SCHEMA_PASSED) || row->values == NULL) {
+		node->row = row;
+		return;
+	}
+	for (const char *name = row->values; *name != '\0'; name += strspn(name, " ")) {
+		size_t len = strcspn(name, " ");
+
+		add_child(node, name, len)->row = row;
+		name += len;
+	}
+}
+
+const struct schema_node *schema_tree(void)
+{
+	if (tree == NULL) {
+		tree = arena_alloc(&tree_arena, sizeof(*tree));
+		for (size_t i = 0; i < schema_row_count; i++) {
+			add_row(tree, &schema_rows[i], schema_rows[i].path);
+		}
+	}
+	return tree;
+}
+
+const struct schema_node *schema_child(const struct schema_node *node, const char *key)
+{
+	const struct schema_node *child = find_child(node, key, strlen(key));
+
+	return child != NULL ? child : node->any;
+}
+
+const struct schema_row *schema_find(const char *path)
+{
+	const struct schema_node *node = schema_tree();
+	struct doc_step step;
+
+	while (node != NULL && *path != '\0') {
+		if (!doc_path_step(&path, &step)) {
+			return NULL;
+		}
+		if (step.key == NULL) {
+			node = node->any;
+		} else {
+			const struct schema_node *child = find_child(node, step.key, step.key_len);
+
+			node = child != NULL ? child : node->any;
+		}
+	}
+	return node != NULL ? node->row : NULL;
+}
+
+bool schema_passed_over(const char *top_level_key)
+{
+	const struct schema_node *node =
+		find_child(schema_tree(), top_level_key, strlen(top_level_key));
+
+	return node == NULL || (node->row->flags & SCHEMA_PASSED) != 0;
+}
+
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+enum { NAME_MAX_LEN = 48 };
+
+/* Letters to insert, delete, replace or swap with a neighbour; case does not count. Optimal string
+ * alignment over three rows. */
+static unsigned distance(const char *a, const char *b)
+{
+	size_t a_len = strlen(a), b_len = strlen(b);
+	unsigned rows[3][NAME_MAX_LEN + 1];
+
+	if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN) {
+		return NAME_MAX_LEN;
+	}
+	for (size_t j = 0; j <= b_len; j++) {
+		rows[0][j] = (unsigned)j;
+	}
+	for (size_t i = 1; i <= a_len; i++) {
+		unsigned *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
+
+		now[0] = (unsigned)i;
+		for (size_t j = 1; j <= b_len; j++) {
+			unsigned same = lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1;
+			unsigned best = up[j - 1] + same;
+
+			best = up[j] + 1 < best ? up[j] + 1 : best;
+			best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
+			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
+				lower(a[i - 2]) == lower(b[j - 1]) && up2[j - 2] + 1 < best) {
+				best = up2[j - 2] + 1;
+			}
+			now[j] = best;
+		}
+	}
+	return rows[a_len % 3][b_len];
+}
+
+const char *schema_nearest(const struct schema_node *node, const char *name)
+{
+	/* A third of the letters may differ, at least one and at most three. */
+	size_t len = strlen(name);
+	unsigned limit = len < 6 ? 1 + (len > 3) : 3, best = limit + 1;
+	const char *nearest = NULL;
+
+	for (const struct schema_node *child = node->first; child != NULL; child = child->next) {
+		unsigned d = distance(name, child->name);
+
+		/* A name of Creel's own is a better guess than one that is passed over. */
+		if (d < best ||
+			(d == best && d <= limit && nearest != NULL &&
+				!(child->row->flags & SCHEMA_PASSED) &&
+				(schema_child(node, nearest)->row->flags & SCHEMA_PASSED))) {
+			best = d;
+			nearest = child->name;
+		}
+	}
+	return nearest;
+}
+
+/* Defaults as values, per brand: made when first asked for. */
+enum { BRANDS_MAX = 8 };
+static json_t **defaults[BRANDS_MAX];
+
+static size_t brand_index(const struct brand *brand)
+{
+	size_t index = 0;
+
+	while (brand_at(index) != brand) {
+		index++;
+		assert(index < BRANDS_MAX);
+	}
+	return index;
+}
+
+static json_t *make_default(const struct schema_row *row, const struct brand *brand)
+{
+	_cleanup_buf_ struct buf text = {0};
+	const char *p = row->def, *mark;
+	json_t *value;
+
+	while ((mark = strchr(p, '@')) != NULL) {
+		bool is_mode = strncmp(mark, "@mode@", 6) == 0;
+
+		assert(is_mode || strncmp(mark, "@brand@", 7) == 0);
+		buf_add(&text, p, (size_t)(mark - p));
+		buf_add_str(&text, is_mode ? brand->default_mode : brand->name);
+		p = mark + (is_mode ? 6 : 7);
+	}
+	buf_add_str(&text, p);
+	value = json_loadb(text.data, text.len, JSON_DECODE_ANY, NULL);
+	assert(value != NULL);
+	return value;
+}
+
+json_t *schema_default(const struct schema_row *row, const struct brand *brand)
+{
+	size_t index = brand_index(brand), which = (size_t)(row - schema_rows);
+
+	if (row->def == NULL || strchr(row->def, '<') != NULL) {
+		return NULL;
+	}
+	if (defaults[index] == NULL) {
+		defaults[index] = arena_calloc(&tree_arena, schema_row_count, sizeof(json_t *));
+	}
+	if (defaults[index][which] == NULL) {
+		defaults[index][which] = make_default(row, brand);
+	}
+	return defaults[index][which];
+}
