@@ -36,6 +36,7 @@ struct link_process {
 	void *arg;
 };
 
+struct link_file;
 struct link {
 	int fd;
 	bool once, check_token, ready, pumping;
@@ -51,6 +52,7 @@ struct link {
 	const struct link_ops *ops;
 	void *arg;
 	struct link_process *buckets[LINK_BUCKETS];
+	struct link_file *files; /* requests at work, newest first */
 };
 
 /* End the link, once: every process that has not ended hears `lost`. Returns link->dead. */
@@ -64,5 +66,17 @@ int link_process_frame(struct link *link, const struct frame_header *header,
 	struct wire_bytes payload, struct error *err);
 void link_processes_lost(struct link *link);
 void link_processes_free(struct link *link);
+
+/* The next number that is neither 0 nor in use. */
+uint32_t link_new_stream(struct link *link);
+/* Why nothing can be asked of the link now. */
+int link_not_ready(const struct link *link, struct error *err);
+
+/* link_file.c */
+bool link_file_known(const struct link *link, uint32_t stream);
+/* One frame for a request that is known. 0, or -EPROTO with the reason. */
+int link_file_frame(struct link *link, const struct frame_header *header,
+	struct wire_bytes payload, struct error *err);
+void link_files_lost(struct link *link);
 
 #endif

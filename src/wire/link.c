@@ -94,6 +94,7 @@ int link_die(struct link *link, int num, const struct error *why)
 		buf_finish(&link->out);
 		link->out_sent = 0;
 		link_processes_lost(link);
+		link_files_lost(link);
 	}
 	return link->dead;
 }

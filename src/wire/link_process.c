@@ -287,6 +287,9 @@ int link_process_frame(struct link *link, const struct frame_header *header,
 {
 	struct link_process *p = link_find(link, header->stream);
 
+	if (p == NULL && link_file_known(link, header->stream)) {
+		return link_file_frame(link, header, payload, err);
+	}
 	if (p == NULL) {
 		return error_plain(err, EPROTO, "frame of kind %u for the unknown stream %u",
 			header->kind, header->stream);
@@ -316,18 +319,18 @@ int link_process_frame(struct link *link, const struct frame_header *header,
 	}
 }
 
-/* The next number that is neither 0 nor in use. Numbers come back after four billion spawns only. */
-static uint32_t new_stream(struct link *link)
+/* Numbers come back after four billion requests only. */
+uint32_t link_new_stream(struct link *link)
 {
 	uint32_t stream;
 
 	do {
 		stream = link->next_stream++;
-	} while (stream == 0 || link_find(link, stream) != NULL);
+	} while (stream == 0 || link_find(link, stream) != NULL || link_file_known(link, stream));
 	return stream;
 }
 
-static int not_ready(const struct link *link, struct error *err)
+int link_not_ready(const struct link *link, struct error *err)
 {
 	if (link->dead != 0) {
 		*err = link->why;
@@ -346,9 +349,9 @@ int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	int r;
 
 	if (!link_is_ready(link)) {
-		return not_ready(link, err);
+		return link_not_ready(link, err);
 	}
-	stream = new_stream(link);
+	stream = link_new_stream(link);
 	request.credit = followed ? LIMIT_CREDIT_WINDOW : 0;
 	r = frame_add_spawn(&link->out, stream, &request, err);
 	if (r < 0) {
@@ -372,7 +375,7 @@ static int ask_output(struct link *link, uint32_t stream, const struct wire_atta
 	struct link_process *p = link_find(link, stream);
 
 	if (!link_is_ready(link)) {
-		return not_ready(link, err);
+		return link_not_ready(link, err);
 	}
 	if (stream == 0) {
 		return error_plain(err, EINVAL, "stream 0 is the connection itself");
