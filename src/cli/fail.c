@@ -121,9 +121,11 @@ int fail_usage(bool json, const char *message)
 
 json_t *issue_json(const struct config_issue *issue)
 {
+	_cleanup_arena_ struct arena arena = {0};
 	json_t *object = json_object();
 
-	json_object_set_new(object, "path", text_json(issue->path));
+	/* Lists as the original writes them: agents.list.0.tools. */
+	json_object_set_new(object, "path", text_json(config_path_dotted(&arena, issue->path)));
 	json_object_set_new(object, "message", text_json(issue->message));
 	json_object_set_new(object, "hint", text_or_null(issue->hint));
 	json_object_set_new(object, "file", text_or_null(issue->file));
@@ -131,58 +133,6 @@ json_t *issue_json(const struct config_issue *issue)
 	json_object_set_new(object, "column", number_or_null(issue->column));
 	json_object_set_new(object, "severity", json_string(issue->warning ? "warning" : "error"));
 	return object;
-}
-
-/* The source line with a caret below the column. Nothing when the file changed or is gone. */
-static void add_source_line(struct buf *out, const char *path, int line, int column)
-{
-	enum { SHOWN = 160 };
-	FILE *file = fopen(path, "re");
-	_cleanup_free_ char *text = NULL;
-	size_t cap = 0;
-	ssize_t len = -1;
-
-	if (file == NULL) {
-		return;
-	}
-	for (int i = 0; i < line; i++) {
-		len = getline(&text, &cap, file);
-		if (len < 0) {
-			break;
-		}
-	}
-	(void)fclose(file);
-	if (len < 0 || column > SHOWN) {
-		return;
-	}
-	while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
-		len--;
-	}
-	buf_add_str(out, "    ");
-	for (ssize_t i = 0; i < len && i < SHOWN; i++) {
-		buf_add_char(out, (unsigned char)text[i] < ' ' || text[i] == 0x7f ? ' ' : text[i]);
-	}
-	buf_addf(out, "\n    %*s^\n", column > 0 ? column - 1 : 0, "");
-}
-
-void issue_add_text(struct buf *out, const struct config_issue *issue)
-{
-	if (issue->file != NULL && issue->line > 0) {
-		buf_addf(out, "%s:%d:%d: ", issue->file, issue->line, issue->column);
-	} else if (issue->file != NULL) {
-		buf_addf(out, "%s: ", issue->file);
-	}
-	buf_addf(out, "%s", issue->warning ? "warning: " : "");
-	if (issue->path[0] != '\0') {
-		buf_addf(out, "%s: ", issue->path);
-	}
-	buf_addf(out, "%s\n", issue->message);
-	if (issue->file != NULL && issue->line > 0) {
-		add_source_line(out, issue->file, issue->line, issue->column);
-	}
-	if (issue->hint != NULL) {
-		buf_addf(out, "    hint: %s\n", issue->hint);
-	}
 }
 
 static const struct config_issue *first_error(const struct config *config)
@@ -212,6 +162,7 @@ int fail_config(const struct cmd_call *call, int status, const struct config *co
 {
 	const struct config_issue *first = first_error(config);
 	_cleanup_buf_ struct buf message = {0}, out = {0};
+	_cleanup_arena_ struct arena arena = {0};
 	struct failure failure = {.code = CODE_CONFIG_INVALID};
 
 	buf_addf(&message, "the configuration %s is not valid",
@@ -223,7 +174,7 @@ int fail_config(const struct cmd_call *call, int status, const struct config *co
 		buf_addf(&message, ": %s%s%s", first->path, first->path[0] != '\0' ? ": " : "",
 			first->message);
 		failure.file = first->file;
-		failure.path = first->path;
+		failure.path = config_path_dotted(&arena, first->path);
 		failure.line = first->line;
 		failure.column = first->column;
 		failure.hint = first->hint;
@@ -236,7 +187,7 @@ int fail_config(const struct cmd_call *call, int status, const struct config *co
 	buf_addf(&out, "creel: %s\n", message.data);
 	for (size_t i = 0; i < config->issue_count; i++) {
 		if (!config->issues[i].warning) {
-			issue_add_text(&out, &config->issues[i]);
+			config_print_issue(config, &config->issues[i], &out);
 		}
 	}
 	(void)write_all(STDERR_FILENO, out.data, out.len);

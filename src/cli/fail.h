@@ -35,8 +35,7 @@ int fail_usage(bool json, const char *message);
  */
 int fail_config(const struct cmd_call *call, int status, const struct config *config);
 
-/* One issue as a person reads it, the source line with a caret included when it can be read. */
-void issue_add_text(struct buf *out, const struct config_issue *issue);
+/* One issue; a new reference. */
 json_t *issue_json(const struct config_issue *issue);
 
 /* A whole document on stdout, indented, with a final newline. 0, or STATUS_FAILED after reporting

@@ -9,21 +9,23 @@ enum { HELP_WIDTH = 90, HELP_INDENT = 24 };
 /* Words of text from column at, broken before HELP_WIDTH, next lines indented. */
 static void add_wrapped(struct buf *out, const char *text, size_t at, size_t indent)
 {
+	bool first = true;
+
 	while (*text != '\0') {
 		size_t len = strcspn(text, " ");
 
-		if (at + len > HELP_WIDTH && at > indent) {
+		if (!first && at + 1 + len > HELP_WIDTH) {
 			buf_addf(out, "\n%*s", (int)indent, "");
 			at = indent;
+		} else if (!first) {
+			buf_add_char(out, ' ');
+			at++;
 		}
+		first = false;
 		buf_add(out, text, len);
 		at += len;
 		text += len;
-		if (*text == ' ') {
-			buf_add_char(out, ' ');
-			at++;
-			text++;
-		}
+		text += strspn(text, " ");
 	}
 	buf_add_char(out, '\n');
 }

@@ -2,21 +2,15 @@
 /* Every subcommand, in the order of help: to add one, write its file and name it here. */
 #include "cli/table.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "base/arena.h"
 
 const struct cmd *const cmd_table[] = {
 	&cmd_exec,
 	&cmd_doctor,
-	&cmd_sandbox_explain,
-	&cmd_sandbox_plan,
-	&cmd_policy_check,
-	&cmd_policy_match,
 	&cmd_config_validate,
 	&cmd_config_get,
-	&cmd_config_migrate,
-	&cmd_config_schema,
-	&cmd_config_docs,
 	&cmd_completion,
 };
 const size_t cmd_table_count = ARRAY_SIZE(cmd_table);
@@ -66,7 +60,7 @@ static void say_group(struct buf *message, const char *group, const char *given)
 static void say_unknown(struct buf *message, const char *given)
 {
 	const char *words[64];
-	char groups[64][24];
+	_cleanup_arena_ struct arena arena = {0};
 	const char *near;
 	size_t count = 0;
 
@@ -75,11 +69,10 @@ static void say_unknown(struct buf *message, const char *given)
 		buf_add_escaped(message, given, strlen(given), 60);
 		return;
 	}
-	for (size_t i = 0; i < cmd_table_count && count < ARRAY_SIZE(words); i++) {
-		(void)snprintf(groups[count], sizeof(groups[count]), "%.*s",
-			(int)strcspn(cmd_table[i]->name, " "), cmd_table[i]->name);
-		words[count] = groups[count];
-		count++;
+	for (; count < cmd_table_count && count < ARRAY_SIZE(words); count++) {
+		const char *name = cmd_table[count]->name;
+
+		words[count] = arena_strndup(&arena, name, strcspn(name, " "));
 	}
 	near = nearest_word(given, words, count);
 	buf_add_str(message, "there is no command '");
