@@ -370,9 +370,7 @@ static void decide_binds(struct view *v)
 		json_is_true(view_get(v, "docker", "dangerouslyAllowExternalBindSources", &level));
 	d->allow_reserved_targets = json_is_true(
 		view_get(v, "docker", "dangerouslyAllowReservedContainerTargets", &level));
-	view_strings(v->arena, view_at(v, VIEW_DEFAULTS, "docker", "dangerouslyAllowBindSources"),
-		&d->allow_bind_sources);
-	view_strings(v->arena, view_at(v, VIEW_AGENT, "docker", "dangerouslyAllowBindSources"),
+	view_strings(v->arena, view_get(v, "docker", "dangerouslyAllowBindSources", &level),
 		&d->allow_bind_sources);
 }
 

@@ -67,12 +67,12 @@ static const char *const layer_names[] = {
 	[LAYER_SECCOMP] = "seccomp",
 	[LAYER_LANDLOCK] = "landlock",
 	[LAYER_CAPS] = "caps",
-	[LAYER_NO_NEW_PRIVS] = "noNewPrivs",
+	[LAYER_NO_NEW_PRIVS] = "no-new-privs",
 	[LAYER_RLIMITS] = "rlimits",
 	[LAYER_CGROUP_PIDS] = "cgroup.pids",
 	[LAYER_CGROUP_MEMORY] = "cgroup.memory",
 	[LAYER_CGROUP_CPU] = "cgroup.cpu",
-	[LAYER_UNPRIVILEGED_UID] = "unprivilegedUid",
+	[LAYER_UNPRIVILEGED_UID] = "unprivileged-uid",
 };
 _Static_assert(ARRAY_SIZE(layer_names) == LAYER_COUNT_, "every layer has a name");
 

@@ -183,6 +183,18 @@ void tool_list_expand(struct arena *a, const struct strv *entries, struct strv *
 	}
 }
 
+void tool_list_known(struct arena *a, struct strv *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		for (const char *const *name = groups[i].members; *name != NULL; name++) {
+			add_once(a, ret, *name);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(ungrouped); i++) {
+		add_once(a, ret, ungrouped[i]);
+	}
+}
+
 /* Linear in practice and at worst length times length: after a mismatch only the last '*' is tried
  * again, one character further on. */
 bool tool_glob_match(const char *pattern, const char *name)

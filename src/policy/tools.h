@@ -13,6 +13,9 @@ char *tool_name_normalize(struct arena *a, const char *name);
 /* Is it one of the tools this program or the original knows? */
 bool tool_name_is_known(const char *normalized);
 
+/* Every tool that tool_name_is_known() knows, in catalogue order. */
+void tool_list_known(struct arena *a, struct strv *ret);
+
 /* The members of a group ("group:fs"), NULL-terminated; NULL when there is no such group. */
 const char *const *tool_group_members(const char *normalized);
 
