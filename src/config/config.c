@@ -53,7 +53,7 @@ static void add_issue(struct loader *l, struct pending_issue issue)
 	l->issues[l->issue_count++] = issue;
 }
 
-static const char *format(struct arena *a, const char *fmt, va_list args)
+static _printf_(2, 0) const char *format(struct arena *a, const char *fmt, va_list args)
 {
 	_cleanup_buf_ struct buf text = {0};
 

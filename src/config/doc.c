@@ -66,6 +66,7 @@ struct doc_node *doc_new(struct arena *a, enum doc_type type, const struct doc_n
 	struct doc_node *node = doc_alias(a, like);
 
 	node->type = (uint8_t)type;
+	node->made = true;
 	node->count = 0;
 	node->first = node->last = NULL;
 	return node;

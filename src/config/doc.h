@@ -36,9 +36,13 @@ struct doc_node {
 	const char *key; /* in an object; NULL in a list and at the root */
 	uint32_t key_len;
 	uint32_t offset, key_offset; /* bytes into source */
+	uint32_t end; /* past the value */
+	uint32_t lead; /* past the bracket or comma before this member */
 	uint16_t source; /* index into the list of sources */
 	uint8_t type; /* enum doc_type */
 	bool boolean;
+	bool changed; /* its members are no longer those in the file */
+	bool made; /* stands nowhere in the file; its place is borrowed */
 	uint32_t index; /* in a list */
 	uint32_t count; /* children, or bytes of text */
 	const struct doc_node *written_parent;

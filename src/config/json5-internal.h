@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/limits.h"
 #include "config/json5.h"
 
 struct json5_reader {
@@ -14,7 +13,7 @@ struct json5_reader {
 	const char *text, *end, *at;
 	uint16_t source;
 	unsigned depth;
-	struct doc_node *stack[LIMIT_CONFIG_DEPTH + 1]; /* the open containers */
+	const char *lead; /* past the last bracket or comma */
 	struct json5_result *result;
 	size_t problems;
 	bool failed; /* a syntax error: unwind */

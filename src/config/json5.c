@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/mem.h"
 #include "base/own.h"
 #include "config/json5-internal.h"
@@ -152,9 +153,20 @@ static bool enter(struct json5_reader *r, struct doc_node *node, enum doc_type t
 		return json5_fail(r, r->at, "nested deeper than 64 levels", NULL);
 	}
 	node->type = (uint8_t)type;
-	r->stack[r->depth++] = node;
-	r->at++;
+	r->depth++;
+	r->lead = ++r->at;
 	return json5_skip_space(r);
+}
+
+/* At the closing bracket. */
+static void leave(struct json5_reader *r, struct doc_node *node)
+{
+	size_t lead = (size_t)(r->lead - r->text);
+
+	node->tail =
+		node->last != NULL && node->last->end > lead ? node->last->end : (uint32_t)lead;
+	r->at++;
+	r->depth--;
 }
 
 /* After a member: a comma or the closing bracket. *ret_more: another one follows. */
@@ -164,7 +176,7 @@ static bool read_separator(struct json5_reader *r, char close, bool *ret_more)
 		return false;
 	}
 	if (r->at < r->end && *r->at == ',') {
-		r->at++;
+		r->lead = ++r->at;
 		if (!json5_skip_space(r)) {
 			return false;
 		}
@@ -192,13 +204,13 @@ static bool read_array(struct json5_reader *r, struct doc_node *node)
 		child->written_parent = node;
 		child->index = node->count;
 		child->source = r->source;
+		child->lead = (uint32_t)(r->lead - r->text);
 		doc_append(node, child);
 		if (!read_value(r, child) || !read_separator(r, ']', &more)) {
 			return false;
 		}
 	}
-	r->at++;
-	r->depth--;
+	leave(r, node);
 	return true;
 }
 
@@ -224,6 +236,7 @@ static bool read_object(struct json5_reader *r, struct doc_node *node)
 
 		child->written_parent = node;
 		child->source = r->source;
+		child->lead = (uint32_t)(r->lead - r->text);
 		if (!read_key(r, child) || !json5_skip_space(r)) {
 			return false;
 		}
@@ -238,8 +251,7 @@ static bool read_object(struct json5_reader *r, struct doc_node *node)
 		}
 	}
 	find_duplicates(r, node);
-	r->at++;
-	r->depth--;
+	leave(r, node);
 	return true;
 }
 
@@ -264,9 +276,8 @@ static bool read_word(
 	return true;
 }
 
-static bool read_value(struct json5_reader *r, struct doc_node *node)
+static bool dispatch_value(struct json5_reader *r, struct doc_node *node)
 {
-	node->offset = (uint32_t)(r->at - r->text);
 	if (r->at >= r->end) {
 		return json5_unexpected(r, "a value");
 	}
@@ -287,6 +298,16 @@ static bool read_value(struct json5_reader *r, struct doc_node *node)
 	default:
 		return json5_read_number(r, node);
 	}
+}
+
+static bool read_value(struct json5_reader *r, struct doc_node *node)
+{
+	node->offset = (uint32_t)(r->at - r->text);
+	if (!dispatch_value(r, node)) {
+		return false;
+	}
+	node->end = (uint32_t)(r->at - r->text);
+	return true;
 }
 
 static bool read_document(struct json5_reader *r, struct doc_node *root)

@@ -51,4 +51,7 @@ void env_substitute(struct loader *l);
 void validate_doc(struct loader *l);
 void normalize_doc(struct loader *l);
 
+/* Move the keys of the old layout; one line per move goes into moved. */
+void migrate_layout(struct arena *a, struct doc_node *root, struct strv *moved);
+
 #endif

@@ -41,7 +41,7 @@ const struct schema_row schema_rows[] = {
 	{.path = "", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Blocks of the original that Creel has no use for.",
 		.values = "wizard logging ui auth models audio messages commands cron hooks web discovery "
-			"canvasHost talk skills bridge identity telegram whatsapp discord slack signal "
+			"canvasHost talk skills bridge routing identity telegram whatsapp discord slack signal "
 			"imessage"},
 
 	/* agents.defaults */
