@@ -38,6 +38,7 @@ struct doc_node {
 	uint32_t offset, key_offset; /* bytes into source */
 	uint32_t end; /* past the value */
 	uint32_t lead; /* past the bracket or comma before this member */
+	uint32_t tail; /* past the last bracket or comma inside this container */
 	uint16_t source; /* index into the list of sources */
 	uint8_t type; /* enum doc_type */
 	bool boolean;
