@@ -64,10 +64,26 @@ static char *plain_spaces(struct arena *arena, const char *path)
 	return copy;
 }
 
+/* The model saw it in a prompt or a log. A path that both sides have means the container's. */
+const char *workdir_map_host(struct arena *arena, const struct decision *decision, const char *path)
+{
+	const char *host = decision != NULL ? decision->spec.workspace_dir : NULL;
+	const char *root = workdir_root(decision);
+	const char *clean;
+
+	if (path[0] != '/' || host == NULL || !decision->sandboxed || strcmp(host, "/") == 0) {
+		return path;
+	}
+	clean = path_normalize(arena, path);
+	if (!path_is_below(clean, host) || path_is_below(clean, root)) {
+		return path;
+	}
+	return path_join(arena, root, clean[strlen(host)] == '/' ? clean + strlen(host) + 1 : ".");
+}
+
 const char *workdir_map(struct arena *arena, const struct decision *decision, const char *path)
 {
 	const char *root = workdir_root(decision);
-	const char *host = decision != NULL ? decision->spec.workspace_dir : NULL;
 	const char *text = plain_spaces(arena, path);
 
 	if (text[0] == '@') {
@@ -80,17 +96,7 @@ const char *workdir_map(struct arena *arena, const struct decision *decision, co
 	if (!path_is_absolute(text)) {
 		return path_join(arena, root, text);
 	}
-	/* A path of the host: the model saw it in a prompt or a log. One that both sides have means
-	 * the container's. */
-	if (decision != NULL && decision->sandboxed && host != NULL && strcmp(host, "/") != 0) {
-		const char *clean = path_normalize(arena, text);
-
-		if (path_is_below(clean, host) && !path_is_below(clean, root)) {
-			return path_join(arena, root,
-				clean[strlen(host)] == '/' ? clean + strlen(host) + 1 : ".");
-		}
-	}
-	return text;
+	return workdir_map_host(arena, decision, text);
 }
 
 const char *workdir_display(const struct decision *decision, const char *path)

@@ -17,6 +17,10 @@ const char *workdir_root(const struct decision *decision);
  */
 const char *workdir_map(struct arena *arena, const struct decision *decision, const char *path);
 
+/* Only the mapping of a host path inside the workspace; anything else as it is written. */
+const char *workdir_map_host(
+	struct arena *arena, const struct decision *decision, const char *path);
+
 /* The same path for people: relative to the workdir when it is below it. */
 const char *workdir_display(const struct decision *decision, const char *path);
 

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* ls, glob, grep: the tools that look around. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tools/args.h"
+#include "tools/file_call.h"
+#include "tools/text.h"
+
+static const char ls_parameters[] =
+	"{\"type\":\"object\",\"properties\":{"
+	"\"path\":{\"type\":\"string\",\"description\":\"Directory; default: the workspace\"},"
+	"\"limit\":{\"type\":\"number\",\"description\":\"Most entries to show (default 500)\"}}}";
+
+static const char glob_parameters[] =
+	"{\"type\":\"object\",\"properties\":{"
+	"\"pattern\":{\"type\":\"string\",\"description\":\"Like src/**/*.c\"},"
+	"\"path\":{\"type\":\"string\",\"description\":\"Where to start; default: the workspace\"},"
+	"\"noIgnore\":{\"type\":\"boolean\",\"description\":\"Look at what .gitignore hides, too\"},"
+	"\"limit\":{\"type\":\"number\",\"description\":\"Most paths to show (default 1000)\"}},"
+	"\"required\":[\"pattern\"]}";
+
+static const char grep_parameters[] =
+	"{\"type\":\"object\",\"properties\":{"
+	"\"pattern\":{\"type\":\"string\",\"description\":\"Regular expression\"},"
+	"\"path\":{\"type\":\"string\",\"description\":\"File or directory; default: the workspace\"},"
+	"\"glob\":{\"type\":\"string\",\"description\":\"Only files that match, like *.c\"},"
+	"\"ignoreCase\":{\"type\":\"boolean\"},"
+	"\"literal\":{\"type\":\"boolean\",\"description\":\"The pattern is plain text\"},"
+	"\"context\":{\"type\":\"number\",\"description\":\"Lines around each match\"},"
+	"\"noIgnore\":{\"type\":\"boolean\",\"description\":\"Look at what .gitignore hides, too\"},"
+	"\"limit\":{\"type\":\"number\",\"description\":\"Most matches to show (default 100)\"}},"
+	"\"required\":[\"pattern\"]}";
+
+static int common_args(struct tool_call *call, const json_t *args, int64_t max,
+	struct wire_file_request *request, const char **ret_path, struct error *err)
+{
+	bool no_ignore = false;
+	int64_t limit = 0;
+	int r = args_text(args, "path", 0, ret_path, err);
+
+	(void)call;
+	r = r < 0 ? r : args_int(args, "limit", 1, max, &limit, NULL, err);
+	r = r < 0 ? r : args_bool(args, "noIgnore", &no_ignore, NULL, err);
+	request->limit = (uint64_t)limit;
+	request->flags |= no_ignore ? WIRE_FILE_NO_IGNORE : 0;
+	if (r == 0 && *ret_path != NULL && (*ret_path)[0] == '\0') {
+		*ret_path = NULL;
+	}
+	return r;
+}
+
+/* The next NUL-terminated piece; NULL at the end. */
+static const char *next_piece(const char **at, const char *end)
+{
+	const char *piece = *at;
+	const char *nul = piece < end ? memchr(piece, '\0', (size_t)(end - piece)) : NULL;
+
+	if (nul == NULL) {
+		return NULL;
+	}
+	*at = nul + 1;
+	return piece;
+}
+
+static void finish(struct tool_call *call, struct buf *text, bool truncated, json_t *details)
+{
+	if (truncated) {
+		buf_addf(text, "\n\n[More than is shown here: narrow it down, or raise limit]");
+		(void)json_object_set_new(details, "truncated", json_true());
+	}
+	call_finish_text(call, text->data != NULL ? text->data : "", text->len, details);
+}
+
+static void on_entries(struct tool_call *call, struct file_answer *answer)
+{
+	const char *at = answer->data.data;
+	const char *end = at != NULL ? at + answer->data.len : NULL;
+	_cleanup_buf_ struct buf text = {0};
+	json_t *entries = json_array();
+	const char *entry, *target;
+
+	while ((entry = next_piece(&at, end)) != NULL && (target = next_piece(&at, end)) != NULL) {
+		unsigned mode = 0;
+		uint64_t size = 0;
+		int64_t mtime = 0;
+		char type = '?';
+		int name_at = 0;
+		const char *name;
+
+		if (sscanf(entry, "%c %o %" SCNu64 " %" SCNd64 "%n", &type, &mode, &size, &mtime,
+			    &name_at) < 4) {
+			break;
+		}
+		name = entry + name_at + 1; /* one blank, then a name that may begin with more */
+		buf_addf(&text, "%s%s%s%s%s", text.len > 0 ? "\n" : "", name,
+			type == 'd' ? "/" : "", type == 'l' ? " -> " : "",
+			type == 'l' ? target : "");
+		(void)json_array_append_new(entries,
+			json_pack("{s:o, s:s%, s:I, s:i, s:I}", "name",
+				result_string(name, strlen(name)), "type", &type, (size_t)1, "size",
+				(json_int_t)size, "mode", (int)mode, "mtime", (json_int_t)mtime));
+	}
+	if (text.len == 0) {
+		buf_add_str(&text, "(empty directory)");
+	}
+	finish(call, &text, answer->done.facts[1] != 0, json_pack("{s:o}", "entries", entries));
+}
+
+static int ls_start(struct tool_call *call, const json_t *args, struct error *err)
+{
+	struct wire_file_request request = {.op = WIRE_FILE_LS};
+	struct file_call *file = file_call_new(call, on_entries);
+	const char *path = NULL;
+	int r = common_args(call, args, LIMIT_LIST_NAMES, &request, &path, err);
+
+	return r < 0 ? r : file_call_send(file, &request, path, NULL, err);
+}
+
+static void on_paths(struct tool_call *call, struct file_answer *answer)
+{
+	const char *at = answer->data.data;
+	const char *end = at != NULL ? at + answer->data.len : NULL;
+	_cleanup_buf_ struct buf text = {0};
+	const char *path;
+
+	while ((path = next_piece(&at, end)) != NULL) {
+		buf_addf(&text, "%s%s", text.len > 0 ? "\n" : "", path);
+	}
+	if (text.len == 0) {
+		buf_add_str(&text, "No files found matching pattern");
+	}
+	finish(call, &text, answer->done.facts[1] != 0,
+		json_pack("{s:I}", "count", (json_int_t)answer->done.facts[0]));
+}
+
+static int glob_start(struct tool_call *call, const json_t *args, struct error *err)
+{
+	struct wire_file_request request = {.op = WIRE_FILE_GLOB};
+	struct file_call *file = file_call_new(call, on_paths);
+	struct file_bodies bodies = {0};
+	const char *path = NULL;
+	int r = args_text(args, "pattern", ARGS_REQUIRED | ARGS_NOT_EMPTY, &bodies.a, err);
+
+	r = r < 0 ? r : common_args(call, args, LIMIT_GLOB_RESULTS, &request, &path, err);
+	bodies.a_len = bodies.a != NULL ? strlen(bodies.a) : 0;
+	return r < 0 ? r : file_call_send(file, &request, path, &bodies, err);
+}
+
+static void on_lines(struct tool_call *call, struct file_answer *answer)
+{
+	const uint64_t *f = answer->done.facts;
+	_cleanup_buf_ struct buf text = {0};
+	json_t *details = json_pack("{s:I, s:I, s:I}", "matches", (json_int_t)f[0], "files",
+		(json_int_t)f[1], "filesSearched", (json_int_t)f[2]);
+	size_t len = answer->data.len;
+
+	while (len > 0 && answer->data.data[len - 1] == '\n') {
+		len--;
+	}
+	if (len > 0) {
+		text_sanitize(&text, answer->data.data, len);
+	} else {
+		buf_add_str(&text, "No matches found");
+	}
+	if (f[4] != 0) {
+		buf_add_str(&text, "\n\n[Long lines are cut: read the file to see them whole]");
+	}
+	finish(call, &text, f[3] != 0, details);
+}
+
+static int grep_start(struct tool_call *call, const json_t *args, struct error *err)
+{
+	struct wire_file_request request = {.op = WIRE_FILE_GREP};
+	struct file_call *file = file_call_new(call, on_lines);
+	struct file_bodies bodies = {0};
+	bool ignore_case = false, literal = false;
+	const char *path = NULL;
+	int64_t context = 0;
+	int r = args_text(args, "pattern", ARGS_REQUIRED | ARGS_NOT_EMPTY, &bodies.a, err);
+
+	r = r < 0 ? r : args_text(args, "glob", 0, &bodies.b, err);
+	r = r < 0 ? r : args_bool(args, "ignoreCase", &ignore_case, NULL, err);
+	r = r < 0 ? r : args_bool(args, "literal", &literal, NULL, err);
+	r = r < 0 ? r : args_int(args, "context", 0, 20, &context, NULL, err);
+	r = r < 0 ? r : common_args(call, args, LIMIT_GLOB_RESULTS, &request, &path, err);
+	if (r < 0) {
+		return r;
+	}
+	bodies.a_len = strlen(bodies.a);
+	bodies.b_len = bodies.b != NULL ? strlen(bodies.b) : 0;
+	request.offset = (uint64_t)context;
+	request.flags |=
+		(ignore_case ? WIRE_FILE_IGNORE_CASE : 0) | (literal ? WIRE_FILE_LITERAL : 0);
+	return file_call_send(file, &request, path, &bodies, err);
+}
+
+const struct tool tool_ls = {
+	.name = "ls",
+	.summary = "List a directory.",
+	.parameters = ls_parameters,
+	.start = ls_start,
+	.abort = file_call_abort,
+};
+const struct tool tool_glob = {
+	.name = "glob",
+	.summary = "Find files by a pattern, without what .gitignore hides.",
+	.parameters = glob_parameters,
+	.start = glob_start,
+	.abort = file_call_abort,
+};
+const struct tool tool_grep = {
+	.name = "grep",
+	.summary = "Search files for a regular expression, without what .gitignore hides.",
+	.parameters = grep_parameters,
+	.start = grep_start,
+	.abort = file_call_abort,
+};
