@@ -18,7 +18,7 @@ $(BUILD)/build.ninja: | build-deps
 	@meson setup $(BUILD) --prefix=$(PREFIX) -Dtests=false
 
 demo: all
-	@scripts/demo $(BUILD)/creel
+	@scripts/demo $(BUILD)/src/cli/creel
 
 test: test-deps
 	@scripts/test
