@@ -207,7 +207,8 @@ void session_resolve(struct arena *a, const json_t *root, const char *agent, con
 	if (!text_is_blank(agent)) {
 		ret->agent_id = session_agent_id(a, agent);
 	} else if (text_is_blank(session)) {
-		ret->agent_id = session_default_agent(a, root);
+		/* The one global session is nobody's, and what is nobody's is main's. */
+		ret->agent_id = ret->global_scope ? "main" : session_default_agent(a, root);
 	} else {
 		(void)session_key_parse(a, session, &from_key, &rest);
 		ret->agent_id = session_agent_id(a, from_key);
