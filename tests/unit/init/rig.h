@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/* A real creel-init at the other end of a link, and commands run in it. */
+#ifndef TESTS_UNIT_INIT_RIG_H
+#define TESTS_UNIT_INIT_RIG_H
+
+#include <sys/types.h>
+
+#include "wire/link.h"
+
+struct rig {
+	struct link *link;
+	pid_t pid; /* creel-init, or what it runs under */
+	struct error why; /* of the link's end */
+	bool dead;
+	struct wire_hello hello;
+	struct wire_process listed[64];
+	size_t listed_count;
+	bool list_ended;
+	uint64_t pong;
+};
+
+/* One command and everything that was heard of it. */
+struct run {
+	struct rig *rig;
+	uint32_t stream, pid;
+	struct buf out, err;
+	uint64_t out_next, out_lost; /* bytes that fell out of the ring */
+	bool hold; /* leave output unconsumed */
+	bool spawned, exited, failed, lost, attached, fetched;
+	struct wire_exited end;
+	uint32_t fail_stage, fail_errno;
+	char fail_text[WIRE_MAX_TEXT + 1];
+	struct wire_process process;
+	size_t stdin_room;
+};
+
+extern const struct link_process_ops run_ops;
+extern const struct link_ops rig_ops;
+
+/* The program under test: $CREEL_INIT. */
+const char *rig_init_path(void);
+/* As a plain child (namespaces false), or as PID 1 of new user, pid and mount namespaces with a
+ * fresh /proc; NULL when this host forbids those. */
+struct rig *rig_start(bool namespaces);
+/* Close the stream and return creel-init's wait status. */
+int rig_finish(struct rig *rig);
+
+/* Pump until *flag, and fail the test after 20 s or when the link dies (unless flag is &rig->dead). */
+void rig_until(struct rig *rig, const bool *flag);
+/* Pump for so long, whatever happens. */
+void rig_pump_ms(struct rig *rig, int ms);
+
+/* Defaults of a spawn: argv from a NULL-terminated list or a shell line. */
+void run_argv(struct run *run, struct rig *rig, const char *const *argv, uint32_t flags);
+void run_spawn(struct run *run, struct rig *rig, const struct wire_spawn *spawn);
+void run_sh(struct run *run, struct rig *rig, const char *line, uint32_t flags);
+/* sh -c LINE to its end; the exit code, or -signal. */
+int run_to_end(struct run *run, struct rig *rig, const char *line, uint32_t flags);
+void run_forget(struct run *run);
+void run_finish(struct run *run); /* frees what was collected */
+
+/* Is there a process of this pid as this process sees it, which is no zombie? */
+bool pid_lives(pid_t pid);
+
+#define _cleanup_run_ __attribute__((cleanup(run_finish)))
+
+#endif
