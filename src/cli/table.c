@@ -9,8 +9,15 @@
 const struct cmd *const cmd_table[] = {
 	&cmd_exec,
 	&cmd_doctor,
+	&cmd_sandbox_explain,
+	&cmd_sandbox_plan,
+	&cmd_policy_check,
+	&cmd_policy_match,
 	&cmd_config_validate,
 	&cmd_config_get,
+	&cmd_config_migrate,
+	&cmd_config_schema,
+	&cmd_config_docs,
 	&cmd_completion,
 };
 const size_t cmd_table_count = ARRAY_SIZE(cmd_table);

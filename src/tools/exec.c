@@ -346,7 +346,7 @@ static const char *map_cwd(struct tool_call *call, struct exec_state *state)
 	const char *workdir = state->request.workdir;
 
 	if (state->link == call->session->host_link && call->decision != NULL) {
-		const char *dir = call->decision->spec.workspace_dir;
+		const char *dir = call->decision->spec.agent_workspace_dir;
 
 		return workdir != NULL && workdir[0] == '/' ? workdir : dir != NULL ? dir : "/";
 	}

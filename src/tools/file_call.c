@@ -7,7 +7,88 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/path.h"
 #include "tools/workdir.h"
+
+static bool share_path(const struct strv *a, const struct strv *b)
+{
+	for (size_t i = 0; i < a->count; i++) {
+		if (strv_contains(b, a->items[i])) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool must_wait(const struct file_call *file)
+{
+	const struct file_call *earlier = file->call->session->file_calls;
+
+	for (; earlier != file; earlier = earlier->next) {
+		if ((earlier->call->tool->writes || file->call->tool->writes) &&
+			share_path(&earlier->paths, &file->paths)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static const struct link_file_ops file_ops;
+
+static int send_now(struct file_call *file, struct error *err)
+{
+	int r = link_file_call(
+		file->link, &file->request, file->a, file->b, &file_ops, file, &file->stream, err);
+
+	file->sent = true;
+	file->waiting = r == 0;
+	return r;
+}
+
+/* One that waited may go now. A failure ends its call, which comes back here for the others. */
+static void send_waiting(struct tool_session *session)
+{
+	struct error err;
+
+	for (struct file_call *file = session->file_calls; file != NULL; file = file->next) {
+		if (file->sent || must_wait(file)) {
+			continue;
+		}
+		if (send_now(file, &err) < 0) {
+			call_fail(file->call, TOOL_FAIL_FAILED, err.text, NULL, NULL);
+			return;
+		}
+	}
+}
+
+static void enqueue(struct file_call *file)
+{
+	struct file_call **at = &file->call->session->file_calls;
+
+	while (*at != NULL) {
+		at = &(*at)->next;
+	}
+	*at = file;
+	file->next = NULL;
+	file->queued = true;
+}
+
+static void dequeue(struct file_call *file)
+{
+	struct file_call **at = &file->call->session->file_calls;
+
+	if (!file->queued) {
+		return;
+	}
+	while (*at != file) {
+		at = &(*at)->next;
+	}
+	*at = file->next;
+	file->queued = false;
+	if (!file->call->session->lost) {
+		send_waiting(file->call->session);
+	}
+}
 
 static void file_call_free(void *p)
 {
@@ -16,6 +97,7 @@ static void file_call_free(void *p)
 	if (file->waiting) {
 		link_file_forget(file->link, file->stream);
 	}
+	dequeue(file);
 	if (file->finish_more != NULL) {
 		file->finish_more(file);
 	}
@@ -123,6 +205,14 @@ static bool workspace_only(const struct tool_call *call)
 	return only;
 }
 
+void file_call_touch(struct file_call *file, const char *path)
+{
+	const char *root = workdir_root(file->call->decision);
+	const char *whole = path_join(&file->arena, root, path);
+
+	strv_add_ref(&file->paths, &file->arena, path_normalize(&file->arena, whole));
+}
+
 int file_call_send(struct file_call *file, struct wire_file_request *request, const char *path,
 	const struct file_bodies *bodies, struct error *err)
 {
@@ -130,18 +220,24 @@ int file_call_send(struct file_call *file, struct wire_file_request *request, co
 	const struct decision *decision = file->call->decision;
 	const char *root = workdir_root(decision);
 	const char *mapped = path != NULL ? workdir_map_host(&file->arena, decision, path) : NULL;
-	int r;
 
 	bodies = bodies != NULL ? bodies : &none;
 	file->shown = path;
-	request->root = bytes_of(root, strlen(root));
-	request->path = mapped != NULL ? bytes_of(mapped, strlen(mapped)) : (struct wire_bytes){0};
-	request->flags |= workspace_only(file->call) ? WIRE_FILE_BENEATH : 0;
+	file->request = *request;
+	file->request.root = bytes_of(root, strlen(root));
+	if (mapped != NULL) {
+		file->request.path = bytes_of(mapped, strlen(mapped));
+		file_call_touch(file, mapped);
+	}
+	file->request.flags |= workspace_only(file->call) ? WIRE_FILE_BENEATH : 0;
+	file->a = bytes_of(bodies->a, bodies->a_len);
+	file->b = bytes_of(bodies->b, bodies->b_len);
+	file->sent = false;
 	buf_clear(&file->answer.data);
-	r = link_file_call(file->link, request, bytes_of(bodies->a, bodies->a_len),
-		bytes_of(bodies->b, bodies->b_len), &file_ops, file, &file->stream, err);
-	file->waiting = r == 0;
-	return r;
+	if (!file->queued) {
+		enqueue(file);
+	}
+	return must_wait(file) ? 0 : send_now(file, err);
 }
 
 void file_call_abort(struct tool_call *call)
@@ -151,5 +247,7 @@ void file_call_abort(struct tool_call *call)
 	/* What writes comes to its end; the answer then says aborted. */
 	if (file->waiting) {
 		link_file_abort(file->link, file->stream);
+	} else {
+		call_fail(call, TOOL_FAIL_ABORTED, "the call was aborted", NULL, NULL);
 	}
 }

@@ -3,6 +3,7 @@
 #ifndef TOOLS_FILE_CALL_H
 #define TOOLS_FILE_CALL_H
 
+#include "base/strv.h"
 #include "tools/internal.h"
 #include "wire/link_file.h"
 
@@ -15,6 +16,11 @@ struct file_answer {
 typedef void (*file_answer_fn)(struct tool_call *call, struct file_answer *answer);
 
 struct file_call {
+	struct file_call *next; /* of struct tool_session, by file_calls; once it was sent */
+	struct strv paths; /* normalised: what it touches, see file_call_touch() */
+	bool queued, sent;
+	struct wire_file_request request; /* as it is sent, when its turn comes */
+	struct wire_bytes a, b;
 	struct arena arena;
 	struct link *link;
 	uint32_t stream;
@@ -40,6 +46,10 @@ struct file_bodies {
 };
 int file_call_send(struct file_call *file, struct wire_file_request *request, const char *path,
 	const struct file_bodies *bodies, struct error *err);
+
+/* Besides path: calls that touch the same file run one after the other when one of them writes
+ * (contract D24). To be called before file_call_send(). */
+void file_call_touch(struct file_call *file, const char *path);
 
 void file_call_abort(struct tool_call *call);
 

@@ -54,6 +54,7 @@ struct tool_session {
 	struct tool_process *processes; /* newest first */
 	size_t process_count;
 	uint64_t rounds;
+	struct file_call *file_calls; /* oldest first: at work, or waiting for an earlier one */
 };
 
 /* End a call. Each takes over content and details (references), frees the call. */

@@ -11,8 +11,8 @@ const char *workdir_root(const struct decision *decision)
 	if (decision == NULL) {
 		return "/workspace";
 	}
-	if (!decision->sandboxed && decision->spec.workspace_dir != NULL) {
-		return decision->spec.workspace_dir;
+	if (!decision->sandboxed && decision->spec.agent_workspace_dir != NULL) {
+		return decision->spec.agent_workspace_dir;
 	}
 	return decision->spec.workdir != NULL ? decision->spec.workdir : "/workspace";
 }

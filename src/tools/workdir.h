@@ -6,8 +6,8 @@
 #include "base/arena.h"
 #include "policy/decide.h"
 
-/* The directory that relative paths start from: the container's workdir, or the workspace on the
- * host when the session is not sandboxed. */
+/* The directory that relative paths start from: the container's workdir, or the agent's
+ * workspace on the host when the session is not sandboxed. */
 const char *workdir_root(const struct decision *decision);
 
 /*

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "tools/args.h"
 #include "tools/file_call.h"
 #include "tools/text.h"
@@ -141,6 +142,33 @@ static void on_patched(struct tool_call *call, struct file_answer *answer)
 	call_finish_text(call, answer->data.data != NULL ? answer->data.data : "", len, details);
 }
 
+/* The files that a patch names, read loosely: the order of calls hangs on it, nothing else. */
+static void touch_patch_paths(struct file_call *file, const char *patch, size_t len)
+{
+	static const char *const heads[] = {
+		"*** Add File: ", "*** Delete File: ", "*** Update File: ", "*** Move to: "};
+	const char *end = patch + len;
+
+	while (patch < end) {
+		const char *lf = memchr(patch, '\n', (size_t)(end - patch));
+		const char *line_end = lf != NULL ? lf : end;
+
+		for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+			size_t head = strlen(heads[i]);
+			const char *path = patch + head;
+			size_t path_len;
+
+			if ((size_t)(line_end - patch) <= head ||
+				memcmp(patch, heads[i], head) != 0) {
+				continue;
+			}
+			path = text_trim(path, (size_t)(line_end - path), &path_len);
+			file_call_touch(file, arena_strndup(&file->arena, path, path_len));
+		}
+		patch = line_end + 1;
+	}
+}
+
 static int patch_start(struct tool_call *call, const json_t *args, struct error *err)
 {
 	struct wire_file_request request = {.op = WIRE_FILE_PATCH, .flags = sync_flag(call)};
@@ -149,7 +177,11 @@ static int patch_start(struct tool_call *call, const json_t *args, struct error 
 	int r = args_content(
 		args, "input", ARGS_REQUIRED | ARGS_NOT_EMPTY, &bodies.a, &bodies.a_len, err);
 
-	return r < 0 ? r : file_call_send(file, &request, NULL, &bodies, err);
+	if (r < 0) {
+		return r;
+	}
+	touch_patch_paths(file, bodies.a, bodies.a_len);
+	return file_call_send(file, &request, NULL, &bodies, err);
 }
 
 const struct tool tool_write = {

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* Tool calls in one sandbox of our own: brought up, pumped, taken down. */
+#ifndef CLI_TOOL_RUN_H
+#define CLI_TOOL_RUN_H
+
+#include "backend/backend.h"
+#include "policy/decide.h"
+#include "tools/tool.h"
+
+/* A zeroed one is valid: nothing is up. */
+struct tool_run {
+	struct decision *decision; /* borrowed */
+	const struct backend_ops *backend;
+	struct backend_sandbox sandbox;
+	bool started;
+	struct link *link;
+	struct tool_session *session;
+};
+
+/* Start the sandbox that the decision asks for, and a session in it. 0, or a negative errno with the
+ * reason; *ret_refused says that a rule forbids it, not the host. */
+int tool_run_start(struct tool_run *run, struct decision *decision, bool may_background,
+	bool *ret_refused, struct error *err);
+/* A session without a sandbox: for calls that policy refuses. */
+void tool_run_start_idle(struct tool_run *run, struct decision *decision);
+
+/*
+ * Wait for events of the link, for what the session has due, and for extra_fd to be readable
+ * (FD_NONE: nothing else). Returns true when extra_fd is readable or at its end. A link that dies ends
+ * every call as unavailable.
+ */
+bool tool_run_turn(struct tool_run *run, int extra_fd);
+
+/* Everything of it is gone afterwards. */
+void tool_run_finish(struct tool_run *run);
+
+#endif
