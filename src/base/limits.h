@@ -23,6 +23,36 @@ enum {
 	LIMIT_CONFIG_BYTES = 16 * 1024 * 1024,
 	LIMIT_CONFIG_DEPTH = 64,
 	LIMIT_CONFIG_INCLUDES = 64,
+	/* A file that edit and apply_patch take into memory, four times over at worst; larger ones are
+	 * data, not text that a model edits. */
+	LIMIT_EDIT_FILE = 16 * 1024 * 1024,
+	/* A diff is read by a model and a person: what is longer is cut. */
+	LIMIT_EDIT_DIFF = 256 * 1024,
+	/* One patch: its text, the files it names (two descriptors each), all they grow to. */
+	LIMIT_PATCH_INPUT = 4 * 1024 * 1024,
+	LIMIT_PATCH_FILES = 256,
+	LIMIT_PATCH_TOTAL = 64 * 1024 * 1024,
+	/* Lines compared while a patch looks for its places: under a second, then it is refused. */
+	LIMIT_PATCH_COMPARES = 1 << 24,
+	/* One page of a file (contract D11), and the most that a caller may ask for. */
+	LIMIT_READ_PAGE = 50 * 1024,
+	LIMIT_READ_PAGE_MAX = 1024 * 1024,
+	LIMIT_READ_LINES = 2000,
+	LIMIT_READ_IMAGE = 5 * 1024 * 1024,
+	/* Bytes that one call may pass to find a line, and to count the lines after its page. */
+	LIMIT_READ_SKIP = 2040 * 1024 * 1024,
+	LIMIT_READ_COUNT = 64 * 1024 * 1024,
+	/* ls, glob and grep: what one call may look at, return and take. */
+	LIMIT_LIST_NAMES = 50000,
+	LIMIT_WALK_ENTRIES = 500000,
+	LIMIT_WALK_DEPTH = 100,
+	LIMIT_WALK_MS = 10000,
+	LIMIT_GLOB_RESULTS = 10000,
+	LIMIT_GLOB_ALTERNATIVES = 256,
+	LIMIT_GREP_BYTES = 1024 * 1024 * 1024,
+	LIMIT_GREP_OUTPUT = 256 * 1024,
+	LIMIT_GREP_PATTERN = 1024,
+	LIMIT_IGNORE_FILE = 1024 * 1024,
 };
 
 #endif
