@@ -15,6 +15,8 @@
 /* One started sandbox. */
 struct backend_sandbox {
 	int stream_fd; /* connected; owned by the caller once start() returned 0 */
+	bool kept; /* keeper is a process that cleans up, not the sandbox's first */
+	uint32_t host_uid; /* lasting sandboxes: whom their processes are on the host */
 	pid_t keeper; /* native, host: the process to reap, child of the caller; else 0 */
 	uint8_t token[WIRE_TOKEN_SIZE];
 	bool has_token; /* false: the stream was inherited, hello carries no secret */

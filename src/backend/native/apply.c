@@ -87,7 +87,7 @@ static int self_map(struct apply *a)
 	return 0;
 }
 
-/* Root's child waits until its parent has written the maps and idmapped the trees. */
+/* The parent writes the maps and idmaps the trees (root's), and fills the control group. */
 static int await_parent(struct apply *a)
 {
 	char go;
@@ -100,6 +100,11 @@ static int await_parent(struct apply *a)
 		/* The parent is gone: so is whoever could read the error. */
 		return error_plain(a->err, EPIPE, "the starter of the sandbox is gone");
 	}
+	return 0;
+}
+
+static int take_ids(struct apply *a)
+{
 	if (setgroups(0, NULL) < 0 ||
 		setresgid(a->plan->inside_gid, a->plan->inside_gid, a->plan->inside_gid) < 0 ||
 		setresuid(a->plan->inside_uid, a->plan->inside_uid, a->plan->inside_uid) < 0) {
@@ -111,16 +116,14 @@ static int await_parent(struct apply *a)
 
 static int do_identity(struct apply *a)
 {
-	int r;
+	int r = a->plan->wait ? await_parent(a) : 0;
 
-	if (a->plan->self_map) {
-		r = self_map(a);
-	} else {
-		r = await_parent(a);
+	if (r == 0) {
+		r = a->plan->self_map ? self_map(a) : take_ids(a);
 	}
 	/* After the change of ids, which clears it. A parent that died before this line is noticed by
 	 * creel-init as the end of its stream. */
-	if (r == 0 && a->plan->once && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
 		r = error_set(a->err, errno, "cannot start the sandbox: prctl");
 	}
 	return r;
@@ -645,9 +648,8 @@ int apply_plan(const struct apply_context *context, struct error *err)
 	err->num = 0;
 	umask(022); /* also what creel-init and its commands start with */
 	fill_standard_descriptors();
-	/* First of all: root's children stay undumpable until the map is there, an ordinary user's
-	 * until exec, so nobody of the same uid can look in. */
-	if (context->plan->once && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+	/* The parent is the starter or the keeper: either's death ends the sandbox. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
 		return error_set(err, errno, "cannot start the sandbox: prctl");
 	}
 	for (size_t i = 0; i < context->plan->step_count; i++) {

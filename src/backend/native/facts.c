@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/macro.h"
@@ -234,6 +235,17 @@ static int check_workspace(
 	return 0;
 }
 
+/* Since commit 21d1c5e386bc ("Reimplement RLIMIT_NPROC on top of ucounts"). */
+bool facts_nproc_per_namespace(void)
+{
+	struct utsname name;
+	unsigned major = 0;
+	unsigned minor = 0;
+
+	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	       (major > 5 || (major == 5 && minor >= 14));
+}
+
 static const char *choose_staging(void)
 {
 	static const char *const candidates[] = {"/tmp", "/sys", "/mnt", "/var", "/usr"};
@@ -275,6 +287,10 @@ int facts_collect(const struct sandbox_spec *spec, const char *init_path, struct
 				"root without CAP_SYS_ADMIN cannot start a sandbox under an unprivileged "
 				"uid; run creel as an ordinary user");
 		}
+	}
+	facts.nproc_per_namespace = facts_nproc_per_namespace();
+	if (spec->memory > 0 || spec->cpu_millis > 0 || !facts.nproc_per_namespace) {
+		cgroup_probe(&facts.cgroups);
 	}
 	r = check_workspace(spec, &facts, err);
 	if (r == 0) {

@@ -19,4 +19,7 @@ void facts_explain_clone(int num, char *ret, size_t size);
 /* May this process map other ids than its own and mount in its own namespace? */
 bool facts_is_privileged(void);
 
+/* Does RLIMIT_NPROC count the processes of one user namespace? (Linux 5.14) */
+bool facts_nproc_per_namespace(void);
+
 #endif

@@ -1,91 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* Starts and ends native sandboxes: the parent's side of a plan. */
+/* The native backend as the rest of the program sees it. */
 #include "backend/native/native.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 
-#include "backend/native/apply.h"
-#include "backend/native/facts.h"
-#include "backend/native/plan.h"
+#include "backend/native/keeper.h"
+#include "backend/native/launch.h"
+#include "backend/native/rundir.h"
+#include "base/macro.h"
 #include "base/own.h"
 #include "base/path.h"
-#include "os/sys.h"
-
-/* One attempt to start. Descriptors are FD_NONE when empty. */
-struct attempt {
-	const struct sandbox_spec *spec;
-	struct plan plan;
-	int *slots;
-	int stream[2]; /* ours, the sandbox's */
-	int control[2]; /* ours, the child's */
-	pid_t pid;
-	bool needs_owner_uid; /* failed because a file system cannot idmap */
-};
-
-static void close_pair(int pair[2])
-{
-	for (int i = 0; i < 2; i++) {
-		if (pair[i] >= 0) {
-			(void)close(pair[i]);
-			pair[i] = FD_NONE;
-		}
-	}
-}
-
-static void close_slots(const struct plan *plan, int *slots)
-{
-	for (size_t i = 0; slots != NULL && i < plan->source_count; i++) {
-		if (slots[i] >= 0) {
-			(void)close(slots[i]);
-			slots[i] = FD_NONE;
-		}
-	}
-}
-
-static void attempt_finish(struct attempt *t)
-{
-	close_slots(&t->plan, t->slots);
-	close_pair(t->stream);
-	close_pair(t->control);
-	if (t->pid > 0) {
-		(void)kill(t->pid, SIGKILL);
-		while (waitpid(t->pid, NULL, 0) < 0 && errno == EINTR) {
-		}
-	}
-}
-
-/* A socket pair whose ends are out of the way of the child's 0-3. */
-static int make_pair(int type, int pair[2], struct error *err)
-{
-	int raw[2];
-
-	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, raw) < 0) {
-		return error_set(err, errno, "cannot start the sandbox: socketpair");
-	}
-	for (int i = 0; i < 2; i++) {
-		pair[i] = raw[i] > 3 ? raw[i] : fcntl(raw[i], F_DUPFD_CLOEXEC, 4);
-		if (pair[i] != raw[i]) {
-			(void)close(raw[i]);
-		}
-		if (pair[i] < 0) {
-			return error_set(
-				err, errno, "cannot start the sandbox: out of descriptors");
-		}
-	}
-	return 0;
-}
 
 static const char *try_init(struct arena *arena, const char *path)
 {
@@ -141,233 +71,92 @@ const char *native_find_init(const char *configured, struct arena *arena, struct
 	return found;
 }
 
-/* Root opens the trees itself: the sandbox's uid may not even reach them. */
-static int open_sources(struct attempt *t, struct error *err)
+/* The sandbox's first process as a child of ours: nothing has to be cleaned up but itself. */
+static int start_direct(
+	const struct launch_request *request, struct backend_sandbox *ret, struct error *err)
 {
-	if (t->plan.self_map) {
-		return 0;
-	}
-	for (size_t i = 0; i < t->plan.source_count; i++) {
-		t->slots[i] = apply_open_source(&t->plan.sources[i], err);
-		if (t->slots[i] < 0) {
-			t->slots[i] = FD_NONE;
-			return error_prefix(err, "cannot start the sandbox");
-		}
-	}
-	return 0;
-}
+	struct launched launched;
+	int r = launch_sandbox(request, &launched, err);
 
-static int explain_idmap(const struct plan_source *source, int fd, int num, struct error *err)
-{
-	struct statfs fs;
-
-	(void)memset(&fs, 0, sizeof(fs));
-	(void)fstatfs(fd, &fs);
-	return error_set(err, num,
-		"cannot start the sandbox: the file system of %s '%s' (type 0x%lx) has no idmapped mounts, "
-		"so its owner cannot be mapped to an unprivileged user; give it to an ordinary user "
-		"(chown 1000:1000) or move it to ext4, xfs or btrfs",
-		source->key, source->path, (unsigned long)fs.f_type);
-}
-
-/*
- * Show the trees through the sandbox's own map: what their owner owns is the sandbox user's, and what
- * the sandbox writes is the owner's on disk. The user namespace of the child is the map.
- */
-static int idmap_sources(struct attempt *t, int userns_fd, struct error *err)
-{
-	for (size_t i = 0; i < t->plan.source_count; i++) {
-		const struct plan_source *source = &t->plan.sources[i];
-		struct mount_attr attr = {
-			.attr_set = MOUNT_ATTR_IDMAP, .userns_fd = (uint64_t)userns_fd};
-
-		if (!source->idmap || t->plan.outside_uid == t->plan.inside_uid) {
-			continue;
-		}
-		if (mount_setattr(t->slots[i], "", AT_EMPTY_PATH | AT_RECURSIVE, &attr,
-			    sizeof(attr)) == 0) {
-			continue;
-		}
-		/* A source for reading is of use as it is: what everybody may read. */
-		if (source->read_only && (errno == EINVAL || errno == EOPNOTSUPP)) {
-			continue;
-		}
-		t->needs_owner_uid = true;
-		return explain_idmap(source, t->slots[i], errno, err);
-	}
-	return 0;
-}
-
-static int write_map(
-	int proc_fd, const char *file, uint32_t inside, uint32_t outside, struct error *err)
-{
-	char text[64];
-	int n = snprintf(text, sizeof(text), "%u %u 1\n", inside, outside);
-	int r = sys_write_file(proc_fd, file, text, (size_t)n);
-
-	return r < 0 ? error_set(err, -r, "cannot start the sandbox: writing %s", file) : 0;
-}
-
-/* What the child of root cannot do for itself; then tell it to go on. */
-static int prepare_child(struct attempt *t, struct error *err)
-{
-	_cleanup_close_ int proc_fd = FD_NONE;
-	_cleanup_close_ int userns_fd = FD_NONE;
-	char path[32];
-	int r;
-
-	if (t->plan.self_map) {
-		return 0;
-	}
-	(void)snprintf(path, sizeof(path), "/proc/%d", t->pid);
-	proc_fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (proc_fd < 0) {
-		return error_set(err, errno, "cannot start the sandbox: '%s'", path);
-	}
-	r = write_map(proc_fd, "uid_map", t->plan.inside_uid, t->plan.outside_uid, err);
-	if (r == 0) {
-		r = write_map(proc_fd, "gid_map", t->plan.inside_gid, t->plan.outside_gid, err);
-	}
 	if (r < 0) {
 		return r;
 	}
-	userns_fd = openat(proc_fd, "ns/user", O_RDONLY | O_CLOEXEC);
-	if (userns_fd < 0) {
-		return error_set(err, errno, "cannot start the sandbox: '%s/ns/user'", path);
+	*ret = (struct backend_sandbox){.keeper = launched.pid};
+	(void)memcpy(ret->missing, launched.missing, sizeof(ret->missing));
+	return 0;
+}
+
+static int start_once(
+	struct launch_request *request, struct backend_sandbox *ret, struct error *err)
+{
+	_cleanup_close_ int ours = FD_NONE;
+	_cleanup_close_ int theirs = FD_NONE;
+	int pair[2] = {FD_NONE, FD_NONE};
+	int r = launch_make_pair(SOCK_STREAM, pair, err);
+
+	ours = request->starter_fd = pair[0];
+	theirs = request->stream_fd = pair[1];
+	if (r == 0) {
+		r = launch_needs_keeper(request->spec) ? keeper_start(request, ret, err)
+						       : start_direct(request, ret, err);
 	}
-	r = idmap_sources(t, userns_fd, err);
-	if (r == 0 && send(t->control[0], "g", 1, MSG_NOSIGNAL) != 1) {
-		r = error_set(err, errno, "cannot start the sandbox: its first process is gone");
+	if (r == 0) {
+		ret->stream_fd = TAKE_FD(ours);
 	}
 	return r;
 }
 
-/* End of file: creel-init runs. A struct error: why not. */
-static int await_exec(struct attempt *t, struct error *err)
+/* A sandbox that outlives its starter dials home through a socket in its run directory. */
+static int start_lasting(
+	struct launch_request *request, struct backend_sandbox *ret, struct error *err)
 {
-	struct error child;
-	ssize_t n;
+	_cleanup_close_ int listen_fd = FD_NONE;
+	uint8_t token[WIRE_TOKEN_SIZE];
+	int r = rundir_prepare(request->run_dir, token, &listen_fd, err);
 
-	do {
-		n = recv(t->control[0], &child, sizeof(child), 0);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0) {
-		return 0;
+	if (r == 0) {
+		r = keeper_start(request, ret, err);
 	}
-	if (n != (ssize_t)sizeof(child) || child.num <= 0) {
-		return error_plain(err, EIO, "cannot start the sandbox: its first process died");
-	}
-	child.text[sizeof(child.text) - 1] = '\0';
-	*err = child;
-	return -err->num;
-}
-
-__attribute__((noreturn)) static void run_child(struct attempt *t)
-{
-	struct apply_context context = {
-		.plan = &t->plan,
-		.slots = t->slots,
-		.stream_fd = t->stream[1],
-		.control_fd = t->control[1],
-	};
-	struct error err = {0};
-	sigset_t none;
-
-	/* Or the end of the starter would not show as end of file, while we hold its end. */
-	(void)close(t->control[0]);
-	if (t->stream[0] >= 0) {
-		(void)close(t->stream[0]);
-	}
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (apply_plan(&context, &err) < 0) {
-		(void)send(t->control[1], &err, sizeof(err), MSG_NOSIGNAL);
-	}
-	_exit(1);
-}
-
-static int launch(struct attempt *t, struct error *err)
-{
-	struct clone_args args = {.flags = t->plan.clone_flags, .exit_signal = SIGCHLD};
-	char why[200];
-	pid_t pid;
-	int r;
-
-	pid = sys_clone3(&args);
-	if (pid < 0) {
-		facts_explain_clone(-pid, why, sizeof(why));
-		return error_set(err, -pid,
-			"cannot make the namespaces of a sandbox (layer userns): %s", why);
-	}
-	if (pid == 0) {
-		run_child(t);
-	}
-	t->pid = pid;
-	(void)close(t->control[1]);
-	t->control[1] = FD_NONE;
-	r = prepare_child(t, err);
-	return r < 0 ? r : await_exec(t, err);
-}
-
-static int attempt_start(
-	struct attempt *t, const struct native_facts *facts, struct arena *arena, struct error *err)
-{
-	int r = plan_build(t->spec, facts, NULL, arena, &t->plan, err);
-
 	if (r < 0) {
+		rundir_remove(request->run_dir);
 		return r;
 	}
-	t->slots = arena_calloc(arena, t->plan.source_count, sizeof(*t->slots));
-	for (size_t i = 0; i < t->plan.source_count; i++) {
-		t->slots[i] = FD_NONE;
+	ret->stream_fd = rundir_accept(request->run_dir, listen_fd, ret->host_uid, err);
+	if (ret->stream_fd < 0) {
+		struct error ignored;
+
+		r = ret->stream_fd;
+		(void)native_backend.finish(ret, &ignored);
+		rundir_remove(request->run_dir);
+		return r;
 	}
-	r = open_sources(t, err);
-	if (r == 0) {
-		r = make_pair(SOCK_STREAM, t->stream, err);
-	}
-	if (r == 0) {
-		/* Packets keep the error whole. */
-		r = make_pair(SOCK_SEQPACKET, t->control, err);
-	}
-	return r < 0 ? r : launch(t, err);
+	(void)memcpy(ret->token, token, sizeof(token));
+	ret->has_token = true;
+	return 0;
 }
 
 static int native_start(const struct sandbox_spec *spec, const struct backend_start_opts *opts,
 	struct backend_sandbox *ret, struct error *err)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	const char *init_path = native_find_init(opts->init_path, &arena, err);
-	struct native_facts facts;
-	int r;
+	struct launch_request request = {
+		.spec = spec,
+		.init_path = native_find_init(opts->init_path, &arena, err),
+		.stream_fd = FD_NONE,
+		.starter_fd = FD_NONE,
+	};
 
-	if (init_path == NULL) {
+	if (request.init_path == NULL) {
 		return -err->num;
 	}
-	r = facts_collect(spec, init_path, &arena, &facts, err);
-	if (r < 0) {
-		return r;
+	if (opts->once) {
+		return start_once(&request, ret, err);
 	}
-	for (;;) {
-		struct attempt t = {
-			.spec = spec, .stream = {FD_NONE, FD_NONE}, .control = {FD_NONE, FD_NONE}};
-
-		r = attempt_start(&t, &facts, &arena, err);
-		if (r == 0) {
-			*ret = (struct backend_sandbox){
-				.stream_fd = TAKE_FD(t.stream[0]),
-				.keeper = TAKE(t.pid, 0),
-			};
-			(void)memcpy(ret->missing, t.plan.missing, sizeof(ret->missing));
-		}
-		attempt_finish(&t);
-		/* Once more, as the workspace's owner, who needs no map. */
-		if (r < 0 && t.needs_owner_uid && !facts.force_owner_uid && facts.owner_uid != 0 &&
-			facts.owner_gid != 0) {
-			facts.force_owner_uid = true;
-			continue;
-		}
-		return r;
+	if (opts->run_dir == NULL) {
+		return error_plain(err, EINVAL, "a lasting sandbox needs a run directory");
 	}
+	request.run_dir = opts->run_dir;
+	return start_lasting(&request, ret, err);
 }
 
 static int native_finish(struct backend_sandbox *sandbox, struct error *err)
@@ -378,8 +167,9 @@ static int native_finish(struct backend_sandbox *sandbox, struct error *err)
 	if (pid <= 0) {
 		return 0;
 	}
-	/* PID 1 of the namespace: with it everything in there ends, now. */
-	(void)kill(pid, SIGKILL);
+	/* The sandbox's PID 1, with which everything in there ends now; or the keeper, which does the
+	 * same and then removes what it made. */
+	(void)kill(pid, sandbox->kept ? SIGTERM : SIGKILL);
 	do {
 		r = waitpid(pid, NULL, 0);
 	} while (r < 0 && errno == EINTR);

@@ -141,10 +141,25 @@ static json_t *clone_json(const struct plan *plan)
 	return object;
 }
 
+static json_t *cgroup_json(const struct cgroup_limits *limits)
+{
+	json_t *object = json_object();
+
+	put_text(object, "step", "cgroup");
+	put(object, "memory", json_integer(limits->memory));
+	put(object, "memorySwap", json_integer(limits->memory_swap));
+	put(object, "cpuMillis", json_integer(limits->cpu_millis));
+	put(object, "pids", json_integer(limits->pids));
+	return object;
+}
+
 json_t *plan_steps_json(const struct plan *plan)
 {
 	json_t *list = json_array();
 
+	if (plan->cgroup) {
+		(void)json_array_append_new(list, cgroup_json(&plan->limits));
+	}
 	(void)json_array_append_new(list, clone_json(plan));
 	for (size_t i = 0; i < plan->step_count; i++) {
 		(void)json_array_append_new(list, step_json(plan, &plan->steps[i]));

@@ -215,6 +215,40 @@ static int check_layers(const struct sandbox_spec *spec, const struct native_fac
 	return r;
 }
 
+/*
+ * Limits that need a control group. Without one pids are bounded by RLIMIT_NPROC, which counts the
+ * sandbox's user namespace; memory and cpu have nothing to stand in for the group.
+ */
+static int choose_limits(const struct sandbox_spec *spec, const struct native_facts *facts,
+	struct plan *plan, struct error *err)
+{
+	const struct cgroup_host *host = &facts->cgroups;
+	const char *way_out =
+		"no control group that this process may make has that controller; run "
+		"creel in a service with Delegate=yes, or unset docker.memory and "
+		"docker.cpus";
+	int r = 0;
+
+	plan->limits = (struct cgroup_limits){.memory = spec->memory,
+		.memory_swap = spec->memory_swap,
+		.cpu_millis = spec->cpu_millis};
+	if (spec->memory > 0 && !host->available[CGROUP_MEMORY]) {
+		plan->limits.memory = 0;
+		r = check_layer(spec, plan, LAYER_CGROUP_MEMORY, way_out, err);
+	}
+	if (r == 0 && spec->cpu_millis > 0 && !host->available[CGROUP_CPU]) {
+		plan->limits.cpu_millis = 0;
+		r = check_layer(spec, plan, LAYER_CGROUP_CPU, way_out, err);
+	}
+	plan->cgroup = plan->limits.memory > 0 || plan->limits.cpu_millis > 0;
+	if (spec->pids_limit > 0 && host->available[CGROUP_PIDS] &&
+		(plan->cgroup || !facts->nproc_per_namespace)) {
+		plan->limits.pids = spec->pids_limit;
+		plan->cgroup = true;
+	}
+	return r;
+}
+
 int plan_add_source(struct plan *plan, const struct plan_source *source)
 {
 	assert(plan->source_count < PLAN_MAX_SOURCES);
@@ -529,11 +563,15 @@ int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts
 		r = check_layers(spec, facts, &plan, err);
 	}
 	if (r == 0) {
+		r = choose_limits(spec, facts, &plan, err);
+	}
+	if (r == 0) {
 		r = choose_ids(spec, facts, &plan, err);
 	}
 	if (r < 0) {
 		return r;
 	}
+	plan.wait = !plan.self_map || plan.cgroup;
 	plan.sources = arena_calloc(arena, PLAN_MAX_SOURCES, sizeof(*plan.sources));
 	r = add_steps(&plan, spec, facts, run_dir, err);
 	if (r < 0) {

@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "os/cgroup.h"
 #include "policy/spec.h"
 
 /* What a step does, and why it is safe to do. Targets are relative to the new root; those that a
@@ -113,6 +114,8 @@ struct native_facts {
 	gid_t owner_gid;
 	int landlock_abi; /* < 1: none */
 	bool seccomp;
+	struct cgroup_host cgroups;
+	bool nproc_per_namespace; /* RLIMIT_NPROC counts the sandbox alone (Linux 5.14) */
 	uint64_t nofile_hard;
 	const char *staging; /* an existing directory to build the new root over: "/tmp" */
 	const char *init_path;
@@ -127,6 +130,9 @@ struct native_facts {
 struct plan {
 	uint64_t clone_flags;
 	uint32_t inside_uid, inside_gid, outside_uid, outside_gid;
+	bool cgroup; /* a control group with these limits holds the sandbox */
+	struct cgroup_limits limits;
+	bool wait; /* the child waits for its parent before the first step */
 	bool self_map; /* the child writes its own id maps (an ordinary user's) */
 	struct plan_step *steps;
 	size_t step_count, step_cap;

@@ -8,13 +8,13 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend/backend.h"
 #include "backend/native/facts.h"
 #include "base/macro.h"
+#include "os/cgroup.h"
 #include "os/sys.h"
 
 _printf_(2, 3) static void say_detail(struct host_fact *fact, const char *fmt, ...)
@@ -118,34 +118,39 @@ static void probe_seccomp(struct host_fact *fact)
 	}
 }
 
-/* Since 5.14 RLIMIT_NPROC counts per user namespace (commit 21d1c5e386bc). */
-static bool nproc_counts_namespace(void)
+static void probe_cgroup(
+	struct host_fact *fact, const struct cgroup_host *host, enum cgroup_controller controller)
 {
-	struct utsname name;
-	unsigned major = 0;
-	unsigned minor = 0;
-
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 5 || (major == 5 && minor >= 14));
+	fact->present = host->available[controller];
+	if (fact->present) {
+		say_detail(
+			fact, "version %d, below %.120s", host->version, host->parent[controller]);
+		fact->fix[0] = '\0';
+		return;
+	}
+	say_detail(fact, "no control group that this process may make has this controller");
+	say_fix(fact,
+		"run creel in a systemd service with Delegate=yes (systemd-run --user --scope -p "
+		"Delegate=yes ...), or as root");
 }
 
 static void probe_limits(struct host_fact facts[LAYER_COUNT_])
 {
+	struct cgroup_host host;
 	struct host_fact *pids = &facts[LAYER_CGROUP_PIDS];
 
+	cgroup_probe(&host);
 	facts[LAYER_RLIMITS].present = true;
 	say_detail(&facts[LAYER_RLIMITS], "always");
-	pids->present = nproc_counts_namespace();
+	pids->present = facts_nproc_per_namespace();
 	if (pids->present) {
 		say_detail(pids,
 			"carried by RLIMIT_NPROC, which counts one user namespace (Linux 5.14)");
-	} else {
-		say_detail(pids, "RLIMIT_NPROC counts all processes of the user on this kernel");
-		say_fix(pids, "Linux 5.14 or newer");
 	}
-	for (int i = LAYER_CGROUP_MEMORY; i <= LAYER_CGROUP_CPU; i++) {
-		say_detail(&facts[i], "not built yet");
-		say_fix(&facts[i], "leave docker.memory and docker.cpus unset");
+	probe_cgroup(&facts[LAYER_CGROUP_MEMORY], &host, CGROUP_MEMORY);
+	probe_cgroup(&facts[LAYER_CGROUP_CPU], &host, CGROUP_CPU);
+	if (!pids->present) {
+		probe_cgroup(pids, &host, CGROUP_PIDS);
 	}
 }
 
