@@ -2,6 +2,7 @@
 /* Rules between keys, and texts that only look like strings. */
 #include "config/checks.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -310,6 +311,35 @@ void check_loop_detection(struct loader *l, struct doc_node *node)
 	check_order(l, node, "criticalThreshold", "globalCircuitBreakerThreshold");
 }
 
+/* What must differ between agents, with the value that is the same. */
+struct claim {
+	const char *text;
+	const struct doc_node *list, *place; /* for the error */
+	uint64_t order;
+};
+
+struct claims {
+	struct claim *items;
+	size_t count;
+};
+
+static int compare_claims(const void *a, const void *b)
+{
+	const struct claim *x = a, *y = b;
+	int order = strcmp(x->text, y->text);
+
+	return order != 0 ? order : x->order < y->order ? -1 : x->order > y->order;
+}
+
+static void add_claim(struct claims *claims, const char *text, const struct doc_node *list,
+	const struct doc_node *place)
+{
+	if (text != NULL) {
+		claims->items[claims->count] = (struct claim){text, list, place, claims->count};
+		claims->count++;
+	}
+}
+
 static const char *agent_id(struct arena *a, const struct doc_node *agent)
 {
 	const struct doc_node *id = doc_get(agent, "id");
@@ -317,7 +347,7 @@ static const char *agent_id(struct arena *a, const struct doc_node *agent)
 	if (is_text(id)) {
 		return agent_id_normalize(a, id->text);
 	}
-	return agent->key != NULL ? agent_id_normalize(a, agent->key) : NULL;
+	return id == NULL && agent->key != NULL ? agent_id_normalize(a, agent->key) : NULL;
 }
 
 static const char *agent_dir(struct loader *l, const struct doc_node *agent)
@@ -332,53 +362,51 @@ static const char *agent_dir(struct loader *l, const struct doc_node *agent)
 	return path_is_absolute(path) ? path_normalize(l->arena, path) : path;
 }
 
-static void compare_agents(struct loader *l, const struct doc_node *list,
-	const struct doc_node *agent, const struct doc_node *other)
-{
-	const char *id = agent_id(l->arena, agent), *other_id = agent_id(l->arena, other);
-	const char *dir = agent_dir(l, agent), *other_dir = agent_dir(l, other);
-
-	if (id != NULL && other_id != NULL && strcmp(id, other_id) == 0) {
-		const struct doc_node *place = doc_get(agent, "id");
-
-		loader_error(l, place != NULL ? place : agent, "give each agent an id of its own",
-			"two agents have the id '%s'", id);
-	}
-	if (dir != NULL && other_dir != NULL && strcmp(dir, other_dir) == 0) {
-		loader_key_error(l, list, doc_get(agent, "agentDir"),
-			"give each agent a directory of its own",
-			"two agents share the agentDir '%s'", dir);
-	}
-}
-
-/* Every pair; a configuration has tens of agents. */
-static void compare_with_earlier(
-	struct loader *l, const struct doc_node *group, const struct doc_node *earlier)
+static void claim_all(
+	struct loader *l, const struct doc_node *group, struct claims *ids, struct claims *dirs)
 {
 	for (const struct doc_node *agent = group->first; agent != NULL; agent = agent->next) {
-		if (earlier != NULL) {
-			for (const struct doc_node *other = earlier->first; other != NULL;
-				other = other->next) {
-				compare_agents(l, group, agent, other);
-			}
-		}
-		for (const struct doc_node *other = group->first; other != agent;
-			other = other->next) {
-			compare_agents(l, group, agent, other);
-		}
+		const struct doc_node *id = doc_get(agent, "id");
+
+		add_claim(ids, agent_id(l->arena, agent), group, id != NULL ? id : agent);
+		add_claim(dirs, agent_dir(l, agent), group, doc_get(agent, "agentDir"));
 	}
 }
 
 void check_agents(struct loader *l, struct doc_node *node)
 {
-	const struct doc_node *list = doc_get(node, "list"), *entries = doc_get(node, "entries");
+	const struct doc_node *groups[] = {doc_get(node, "list"), doc_get(node, "entries")};
+	struct claims ids = {0}, dirs = {0};
+	size_t total = 0;
 
-	list = list != NULL && list->type == DOC_ARRAY ? list : NULL;
-	if (list != NULL) {
-		compare_with_earlier(l, list, NULL);
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		bool usable =
+			groups[i] != NULL && groups[i]->type == (i == 0 ? DOC_ARRAY : DOC_OBJECT);
+
+		groups[i] = usable ? groups[i] : NULL;
+		total += usable ? groups[i]->count : 0;
 	}
-	if (entries != NULL && entries->type == DOC_OBJECT) {
-		compare_with_earlier(l, entries, list);
+	ids.items = arena_calloc(l->arena, total, sizeof(*ids.items));
+	dirs.items = arena_calloc(l->arena, total, sizeof(*dirs.items));
+	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+		if (groups[i] != NULL) {
+			claim_all(l, groups[i], &ids, &dirs);
+		}
+	}
+	qsort(ids.items, ids.count, sizeof(*ids.items), compare_claims);
+	for (size_t i = 1; i < ids.count; i++) {
+		if (strcmp(ids.items[i - 1].text, ids.items[i].text) == 0) {
+			loader_error(l, ids.items[i].place, "give each agent an id of its own",
+				"two agents have the id '%s'", ids.items[i].text);
+		}
+	}
+	qsort(dirs.items, dirs.count, sizeof(*dirs.items), compare_claims);
+	for (size_t i = 1; i < dirs.count; i++) {
+		if (strcmp(dirs.items[i - 1].text, dirs.items[i].text) == 0) {
+			loader_key_error(l, dirs.items[i].list, dirs.items[i].place,
+				"give each agent a directory of its own",
+				"two agents share the agentDir '%s'", dirs.items[i].text);
+		}
 	}
 }
 

@@ -50,6 +50,7 @@ static void add_issue(struct loader *l, struct pending_issue issue)
 		l->issue_cap = l->issue_cap > 0 ? l->issue_cap * 2 : 16;
 		l->issues = xreallocarray(l->issues, l->issue_cap, sizeof(*l->issues));
 	}
+	issue.order = l->issue_count;
 	l->issues[l->issue_count++] = issue;
 }
 
@@ -74,8 +75,7 @@ static _printf_(2, 0) const char *format(struct arena *a, const char *fmt, va_li
 void loader_error(
 	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
 {
-	struct pending_issue issue = {
-		.source = node->source, .offset = node->offset, .placed = true, .hint = hint};
+	struct pending_issue issue = {.source = node->source, .offset = node->offset, .hint = hint};
 	va_list args;
 
 	va_start(args, fmt);
@@ -88,11 +88,8 @@ void loader_error(
 void loader_warning(
 	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
 {
-	struct pending_issue issue = {.source = node->source,
-		.offset = node->offset,
-		.placed = true,
-		.warning = true,
-		.hint = hint};
+	struct pending_issue issue = {
+		.source = node->source, .offset = node->offset, .warning = true, .hint = hint};
 	va_list args;
 
 	va_start(args, fmt);
@@ -105,10 +102,8 @@ void loader_warning(
 void loader_key_error(struct loader *l, const struct doc_node *object,
 	const struct doc_node *member, const char *hint, const char *fmt, ...)
 {
-	struct pending_issue issue = {.source = member->source,
-		.offset = member->key_offset,
-		.placed = true,
-		.hint = hint};
+	struct pending_issue issue = {
+		.source = member->source, .offset = member->key_offset, .hint = hint};
 	va_list args;
 
 	va_start(args, fmt);
@@ -121,11 +116,8 @@ void loader_key_error(struct loader *l, const struct doc_node *object,
 void loader_file_error(
 	struct loader *l, const struct doc_node *node, const char *hint, const char *fmt, ...)
 {
-	struct pending_issue issue = {.source = node->source,
-		.offset = node->offset,
-		.placed = true,
-		.path = "",
-		.hint = hint};
+	struct pending_issue issue = {
+		.source = node->source, .offset = node->offset, .path = "", .hint = hint};
 	va_list args;
 
 	va_start(args, fmt);
@@ -149,7 +141,6 @@ struct doc_node *loader_parse_file(
 		for (const struct json5_problem *p = result.first; p != NULL; p = p->next) {
 			add_issue(l, (struct pending_issue){.source = index,
 					     .offset = p->offset,
-					     .placed = true,
 					     .path = p->path,
 					     .message = p->message,
 					     .hint = p->hint});
@@ -169,12 +160,37 @@ static int compare_issues(const void *a, const void *b)
 	if (x->offset != y->offset) {
 		return x->offset < y->offset ? -1 : 1;
 	}
-	return x->message < y->message ? -1 : x->message > y->message;
+	return x->order < y->order ? -1 : x->order > y->order;
+}
+
+/* Places in ascending order: each file is walked once, however many issues it has. */
+struct cursor {
+	uint16_t source;
+	size_t line_start;
+	int line, column;
+};
+
+static void position_next(
+	struct cursor *at, uint16_t index, const struct source *source, size_t offset)
+{
+	int lines;
+
+	if (at->line == 0 || at->source != index) {
+		*at = (struct cursor){.source = index, .line = 1};
+	}
+	/* From the start of the line reached before: what precedes it is counted. */
+	text_position(source->text + at->line_start, source->len - at->line_start,
+		offset - at->line_start, &lines, &at->column);
+	at->line += lines - 1;
+	while (lines > 1 && at->line_start < offset) {
+		lines -= text_ends_line(source->text, source->len, at->line_start++);
+	}
 }
 
 static void finish_issues(struct loader *l)
 {
 	struct config *config = l->config;
+	struct cursor cursor = {0};
 
 	if (l->issue_count > 0) {
 		qsort(l->issues, l->issue_count, sizeof(*l->issues), compare_issues);
@@ -191,7 +207,9 @@ static void finish_issues(struct loader *l)
 			.message = from->message,
 			.hint = from->hint,
 			.warning = from->warning};
-		text_position(source->text, source->len, from->offset, &to->line, &to->column);
+		position_next(&cursor, from->source, source, from->offset);
+		to->line = cursor.line;
+		to->column = cursor.column;
 		config->error_count += !from->warning;
 	}
 	free(l->issues);
@@ -437,11 +455,7 @@ static size_t offset_of(const struct source *source, int line, int column)
 	size_t at = 0;
 
 	while (line > 1 && at < source->len) {
-		if (source->text[at] == '\n' ||
-			(source->text[at] == '\r' && source->text[at + 1] != '\n')) {
-			line--;
-		}
-		at++;
+		line -= text_ends_line(source->text, source->len, at++);
 	}
 	while (column > 1 && at < source->len) {
 		at++;

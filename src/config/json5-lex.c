@@ -212,11 +212,47 @@ static bool read_name_char(struct json5_reader *r, bool first, uint32_t *ret_c)
 	return true;
 }
 
+static void set_key(struct json5_reader *r, struct doc_node *node, const char *key, size_t len)
+{
+	char *copy = arena_alloc(r->arena, len + 1);
+
+	memcpy(copy, key, len);
+	node->key = copy;
+	node->key_len = (uint32_t)len;
+}
+
+/* The usual case: letters, digits, '_' and '$' alone, and nothing else that a name could hold. */
+static bool read_plain_name(struct json5_reader *r, struct doc_node *node)
+{
+	const char *at = r->at;
+	unsigned char c = (unsigned char)*at;
+
+	if (at < r->end && c >= '0' && c <= '9') {
+		return false;
+	}
+	for (; at < r->end; at++) {
+		c = (unsigned char)*at;
+		if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+			    c == '_' || c == '$')) {
+			break;
+		}
+	}
+	if (at == r->at || at == r->end || c >= 0x80 || c == '\\') {
+		return false;
+	}
+	set_key(r, node, r->at, (size_t)(at - r->at));
+	r->at = at;
+	return true;
+}
+
 bool json5_read_name(struct json5_reader *r, struct doc_node *node)
 {
 	size_t len = 0;
 	uint32_t c;
 
+	if (r->at < r->end && read_plain_name(r, node)) {
+		return true;
+	}
 	for (;;) {
 		json5_scratch(r, len + 4);
 		if (!read_name_char(r, len == 0, &c)) {
@@ -230,7 +266,6 @@ bool json5_read_name(struct json5_reader *r, struct doc_node *node)
 	if (len == 0) {
 		return json5_unexpected(r, "a key or '}'");
 	}
-	node->key = arena_strndup(r->arena, r->scratch, len);
-	node->key_len = (uint32_t)len;
+	set_key(r, node, r->scratch, len);
 	return true;
 }

@@ -202,24 +202,40 @@ static bool read_text(struct json5_reader *r, const struct doc_node *node, struc
 	}
 }
 
+static void set_text(
+	struct json5_reader *r, struct doc_node *node, const char *text, size_t len, bool as_key)
+{
+	char *copy = arena_alloc(r->arena, len + 1);
+
+	memcpy(copy, text, len);
+	if (as_key) {
+		node->key = copy;
+		node->key_len = (uint32_t)len;
+	} else {
+		node->type = DOC_STRING;
+		node->text = copy;
+		node->count = (uint32_t)len;
+	}
+}
+
 bool json5_read_string(struct json5_reader *r, struct doc_node *node, bool as_key)
 {
 	struct text text = {0};
 	const struct doc_node *about = as_key ? node->written_parent : node;
-	char *copy;
+	const char *plain = skip_plain(r->at + 1, r->end, *r->at);
 
+	/* The usual case: nothing to decode. */
+	if (plain < r->end && *plain == *r->at) {
+		set_text(r, node, r->at + 1, (size_t)(plain - r->at - 1), as_key);
+		r->at = plain + 1;
+		return true;
+	}
 	if (!read_text(r, about, &text)) {
 		return false;
 	}
-	copy = arena_alloc(r->arena, text.len + 1);
-	memcpy(copy, r->scratch, text.len);
-	if (as_key) {
-		node->key = copy;
-		node->key_len = (uint32_t)text.len;
-		return true;
+	set_text(r, node, r->scratch, text.len, as_key);
+	if (!as_key && text.refused) {
+		node->type = DOC_BAD;
 	}
-	node->type = text.refused ? DOC_BAD : DOC_STRING;
-	node->text = copy;
-	node->count = (uint32_t)text.len;
 	return true;
 }

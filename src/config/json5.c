@@ -103,6 +103,9 @@ static void refuse_duplicate(
 {
 	int line, column;
 
+	if (r->problems >= JSON5_PROBLEMS_MAX) {
+		return;
+	}
 	text_position(r->text, (size_t)(r->end - r->text), first->key_offset, &line, &column);
 	json5_refuse(r, r->text + again->key_offset, again,
 		arena_printf(r->arena, "the key '%s' stands twice in this object", again->key),

@@ -10,7 +10,8 @@
 struct pending_issue {
 	uint16_t source;
 	uint32_t offset;
-	bool warning, placed;
+	bool warning;
+	size_t order; /* of two at one place, the one found first stands first */
 	const char *path, *message, *hint;
 };
 

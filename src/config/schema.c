@@ -40,42 +40,75 @@ const char *const *schema_expand(const char *path, size_t *ret_prefix_len)
 	return NULL;
 }
 
+static bool has_name(const struct schema_node *node, const char *name, size_t len)
+{
+	return node->name_len == len && memcmp(node->name, name, len) == 0;
+}
+
 static struct schema_node *find_child(const struct schema_node *node, const char *name, size_t len)
 {
+	/* The table goes from block to block: while it is read, the newest child is the likely one. */
+	if (node->last != NULL && has_name(node->last, name, len)) {
+		return node->last;
+	}
 	for (struct schema_node *child = node->first; child != NULL; child = child->next) {
-		if (strncmp(child->name, name, len) == 0 && child->name[len] == '\0') {
+		if (has_name(child, name, len)) {
 			return child;
 		}
 	}
 	return NULL;
 }
 
-static struct schema_node *add_child(struct schema_node *node, const char *name, size_t len)
+static struct schema_node *new_child(struct schema_node *node, const char *name, size_t len)
 {
-	struct schema_node *child = find_child(node, name, len);
-	struct schema_node **end = &node->first;
-	bool any = name[0] == '*' || name[0] == '[';
+	struct schema_node *child = arena_alloc(&tree_arena, sizeof(*child));
 
-	if (any && node->any != NULL) {
-		return node->any;
-	}
-	if (child != NULL) {
-		return child;
-	}
-	child = arena_alloc(&tree_arena, sizeof(*child));
 	child->name = arena_strndup(&tree_arena, name, len);
-	if (any) {
+	child->name_len = len;
+	if (name[0] == '*' || name[0] == '[') {
 		node->any = child;
 		return child;
 	}
-	while (*end != NULL) {
-		end = &(*end)->next;
+	if (node->last != NULL) {
+		node->last->next = child;
+	} else {
+		node->first = child;
 	}
-	*end = child;
+	node->last = child;
 	return child;
 }
 
+/* The member on the way to a row: it is there, or this row is its first. */
+static struct schema_node *add_child(struct schema_node *node, const char *name, size_t len)
+{
+	struct schema_node *child;
+
+	if (name[0] == '*' || name[0] == '[') {
+		return node->any != NULL ? node->any : new_child(node, name, len);
+	}
+	child = find_child(node, name, len);
+	return child != NULL ? child : new_child(node, name, len);
+}
+
 static struct schema_node *add_path(struct schema_node *root, const char *path)
+{
+	struct schema_node *node = root;
+
+	while (*path != '\0') {
+		size_t len = *path == '[' ? 2 : strcspn(path, ".[");
+
+		/* No key has two rows, so the last step needs no search. */
+		node = path[len] == '\0' && *path != '*' && *path != '['
+			       ? new_child(node, path, len)
+			       : add_child(node, path, len);
+		path += len;
+		path += *path == '.';
+	}
+	return node;
+}
+
+/* The container of a row that stands for several of its members. */
+static struct schema_node *find_path(struct schema_node *root, const char *path)
 {
 	struct schema_node *node = root;
 
@@ -102,15 +135,15 @@ static void add_row(struct schema_node *root, const struct schema_row *row, cons
 		}
 		return;
 	}
-	node = add_path(root, path);
 	if (!(row->flags & SCHEMA_PASSED) || row->values == NULL) {
-		node->row = row;
+		add_path(root, path)->row = row;
 		return;
 	}
+	node = find_path(root, path);
 	for (const char *name = row->values; *name != '\0'; name += strspn(name, " ")) {
 		size_t len = strcspn(name, " ");
 
-		add_child(node, name, len)->row = row;
+		new_child(node, name, len)->row = row;
 		name += len;
 	}
 }

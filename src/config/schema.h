@@ -75,8 +75,9 @@ const char *const *schema_expand(const char *path, size_t *ret_prefix_len);
 /* The table as a tree. Built at the first call and kept. */
 struct schema_node {
 	const char *name; /* a key; "*" and "[]" for members of maps and lists */
+	size_t name_len;
 	const struct schema_row *row; /* never NULL in the finished tree */
-	struct schema_node *first, *next;
+	struct schema_node *first, *last, *next;
 	struct schema_node *any; /* "*" or "[]" */
 };
 const struct schema_node *schema_tree(void);

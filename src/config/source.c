@@ -108,6 +108,12 @@ int source_read(struct sources *sources, struct arena *a, const char *path, uint
 	return 0;
 }
 
+bool text_ends_line(const char *text, size_t len, size_t offset)
+{
+	return text[offset] == '\n' ||
+	       (text[offset] == '\r' && (offset + 1 >= len || text[offset + 1] != '\n'));
+}
+
 /* The start of the line that holds offset. *ret_line counts from 1; NULL: not wanted. */
 static size_t line_start(const char *text, size_t len, size_t offset, int *ret_line)
 {
@@ -115,7 +121,7 @@ static size_t line_start(const char *text, size_t len, size_t offset, int *ret_l
 	int line = 1;
 
 	for (size_t i = 0; i < offset && i < len; i++) {
-		if (text[i] == '\n' || (text[i] == '\r' && (i + 1 >= len || text[i + 1] != '\n'))) {
+		if (text_ends_line(text, len, i)) {
 			start = i + 1;
 			line++;
 		}

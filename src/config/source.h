@@ -3,6 +3,7 @@
 #ifndef CONFIG_SOURCE_H
 #define CONFIG_SOURCE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/arena.h"
@@ -30,7 +31,10 @@ enum { SOURCES_MAX = UINT16_MAX };
 int source_read(struct sources *sources, struct arena *a, const char *path, uint16_t *ret_index,
 	struct error *err);
 
-/* Line and column from 1 of a byte. A line ends with LF, CR or CRLF; a column is a character. */
+/* Is the byte at offset the last of a line? A line ends with LF, CR or CRLF. */
+bool text_ends_line(const char *text, size_t len, size_t offset);
+
+/* Line and column from 1 of a byte; a column is a character. */
 void text_position(const char *text, size_t len, size_t offset, int *ret_line, int *ret_column);
 
 /*
