@@ -8,6 +8,7 @@
 
 const struct cmd *const cmd_table[] = {
 	&cmd_exec,
+	&cmd_tool,
 	&cmd_doctor,
 	&cmd_sandbox_explain,
 	&cmd_sandbox_plan,
