@@ -6,6 +6,7 @@
 #include "cli/prepare.h"
 #include "cli/table.h"
 #include "config/schema.h"
+#include "policy/report.h"
 
 struct get_args {
 	struct common_args common;
@@ -75,29 +76,6 @@ static int report_absent(const struct cmd_call *call, const char *key)
 		});
 }
 
-/* Does a name speak of something that must not be shown (contract D4)? */
-static bool is_secret_name(const char *name)
-{
-	static const char *const parts[] = {
-		"token",
-		"secret",
-		"password",
-		"passwd",
-		"apikey",
-		"api_key",
-		"credential",
-		"private_key",
-		"privatekey",
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
-		if (strcasestr(name, parts[i]) != NULL) {
-			return true;
-		}
-	}
-	return false;
-}
-
 static const char *last_name(const char *path)
 {
 	const char *dot = strrchr(path, '.');
@@ -129,8 +107,8 @@ static json_t *masked(const char *name, json_t *value)
 		}
 		return copy;
 	}
-	return json_is_string(value) && is_secret_name(name) ? json_string("***")
-							     : json_incref(value);
+	return json_is_string(value) && report_is_secret(name) ? json_string("***")
+							       : json_incref(value);
 }
 
 static void look_up(const struct config *config, const char *key, bool reveal, struct found *ret)

@@ -10,7 +10,7 @@
 
 #include "base/own.h"
 #include "base/path.h"
-#include "cli/prepare.h"
+#include "cli/request.h"
 #include "cli/session.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -20,25 +20,22 @@ enum { HELLO_TIMEOUT_MS = 10000 };
 
 struct exec_args {
 	struct common_args common;
-	const char *agent, *session, *workspace, *sender;
+	struct request_args request;
 	uint32_t timeout_ms;
 	bool tty, elevated, quiet;
 };
 
 #define OFFSET(member) offsetof(struct exec_args, member)
 static const struct cmd_option options[] = {
-	{"agent", 0, "AGENT", OPTION_TEXT, OFFSET(agent), "decide as for this agent"},
-	{"session", 0, "KEY", OPTION_TEXT, OFFSET(session),
-		"decide as for this session; default: the agent's main session"},
-	{"workspace", 0, "DIR", OPTION_TEXT, OFFSET(workspace),
-		"use this directory as the agent's workspace"},
+	REQUEST_OPTION_AGENT(OFFSET(request)),
+	REQUEST_OPTION_SESSION(OFFSET(request)),
+	REQUEST_OPTION_WORKSPACE(OFFSET(request)),
 	{"timeout", 0, "SECONDS", OPTION_SECONDS, OFFSET(timeout_ms),
 		"end the command and all it started after this time, with status 124"},
 	{"tty", 't', NULL, OPTION_FLAG, OFFSET(tty), "give the command a terminal"},
 	{"elevated", 0, NULL, OPTION_FLAG, OFFSET(elevated),
 		"run on the host instead, if every gate of tools.elevated lets --sender pass"},
-	{"sender", 0, "SENDER", OPTION_TEXT, OFFSET(sender),
-		"who asks, as tools.elevated.allowFrom names them: CHANNEL:ID"},
+	REQUEST_OPTION_SENDER(OFFSET(request)),
 	{"quiet", 'q', NULL, OPTION_FLAG, OFFSET(quiet),
 		"do not say when the command runs without a sandbox"},
 };
@@ -129,25 +126,6 @@ static bool stdin_is_null(void)
 	struct stat st;
 
 	return fstat(STDIN_FILENO, &st) < 0 || (S_ISCHR(st.st_mode) && st.st_rdev == makedev(1, 3));
-}
-
-/* "telegram:123" or "123": the channel, when the prefix is one, is the provider. */
-static struct sender parse_sender(struct arena *arena, const char *text)
-{
-	struct sender sender = {0};
-	const char *colon;
-
-	if (text == NULL) {
-		return sender;
-	}
-	colon = strchr(text, ':');
-	if (colon != NULL && colon > text) {
-		sender.provider = arena_strndup(arena, text, (size_t)(colon - text));
-		sender.from = text;
-		text = colon + 1;
-	}
-	sender.id = text;
-	return sender;
 }
 
 /* --- what a person is told --- */
@@ -334,27 +312,10 @@ static int run_decided(const struct cmd_call *call, struct decision *decision)
 static int run(const struct cmd_call *call)
 {
 	const struct exec_args *args = call->args;
-	_cleanup_config_ struct config *config = NULL;
-	_cleanup_decision_ struct decision *decision = NULL;
-	_cleanup_free_ char *workspace = NULL;
-	_cleanup_arena_ struct arena arena = {0};
-	struct decide_request request = {
-		.agent = args->agent,
-		.session = args->session,
-		.tool = "exec",
-		.elevated = args->elevated,
-		.sender = parse_sender(&arena, args->sender),
-	};
-	int status = prepare_config(call, false, &config);
+	_cleanup_decided_ struct decided decided = {0};
+	int status = request_decide(call, &args->request, "exec", args->elevated, &decided);
 
-	if (status == 0 && args->workspace != NULL) {
-		status = prepare_directory(call, args->workspace, &workspace);
-		request.workspace = workspace;
-	}
-	if (status == 0) {
-		status = prepare_decision(call, config, &request, &decision);
-	}
-	return status == 0 ? run_decided(call, decision) : status;
+	return status == STATUS_OK ? run_decided(call, decided.decision) : status;
 }
 
 const struct cmd cmd_exec = {

@@ -23,7 +23,7 @@ enum {
 
 enum option_type {
 	OPTION_FLAG, /* bool */
-	OPTION_TEXT, /* const char *: borrowed from argv, never empty */
+	OPTION_TEXT, /* const char *: borrowed from argv; a FILE or DIR is never empty */
 	OPTION_SECONDS, /* uint32_t milliseconds from "90", "0.5", "2m", "1h"; never 0 */
 	OPTION_COUNT_
 };

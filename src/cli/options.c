@@ -127,6 +127,11 @@ static int parse_seconds(const char *text, uint32_t *ret_ms)
 	return 0;
 }
 
+static bool is_path(const struct cmd_option *option)
+{
+	return strcmp(option->arg, "FILE") == 0 || strcmp(option->arg, "DIR") == 0;
+}
+
 static int set_value(const struct cmd *cmd, const struct cmd_option *option, const char *value,
 	void *args, struct buf *message)
 {
@@ -137,7 +142,8 @@ static int set_value(const struct cmd *cmd, const struct cmd_option *option, con
 		*(bool *)(void *)place = true;
 		return 0;
 	case OPTION_TEXT:
-		if (value[0] == '\0') {
+		/* A session can have the empty name; a file cannot. */
+		if (value[0] == '\0' && is_path(option)) {
 			buf_addf(message, "%s: option '--%s' needs a %s that is not empty",
 				cmd->name, option->name, option->arg);
 			return -EINVAL;

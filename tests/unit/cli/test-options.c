@@ -103,6 +103,10 @@ static void test_takes_every_form(void **state)
 	assert_false(args_of(&p)->loud);
 	assert_string_equal(p.call.operands[0], "--limit");
 
+	parse(&p, &plain, WORDS("--name="));
+	assert_int_equal(p.r, 0);
+	assert_string_equal(args_of(&p)->name, "");
+
 	parse(&p, &plain, WORDS("-"));
 	assert_int_equal(p.r, 0);
 	assert_string_equal(p.call.operands[0], "-");
@@ -143,7 +147,7 @@ static void test_refuses_in_one_sentence(void **state)
 		{&plain, {"-x"}, "plain: there is no option '-x'; 'creel help plain' lists them"},
 		{&plain, {"--name"}, "plain: option '--name' needs a value: NAME"},
 		{&plain, {"-n"}, "plain: option '--name' needs a value: NAME"},
-		{&plain, {"--name="}, "plain: option '--name' needs a NAME that is not empty"},
+		{&plain, {"--config="}, "plain: option '--config' needs a FILE that is not empty"},
 		{&plain, {"--loud=yes"}, "plain: option '--loud' takes no value"},
 		{&plain, {"a", "b"},
 			"plain: takes [THING] alone, and there is one argument too many: 'b'"},
