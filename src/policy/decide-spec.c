@@ -26,9 +26,9 @@ static const char *const default_cap_drop[] = {"ALL"};
 static const json_t *docker_get(struct view *v, const char *key, const char *field)
 {
 	enum view_level level;
-	const json_t *value = view_get(v, "docker", key, &level);
+	const json_t *value = view_get(v, VIEW_DOCKER, key, &level);
 
-	view_provenance(v, field, view_key(v, level, "docker", key));
+	view_provenance(v, field, view_key(v, level, VIEW_DOCKER, key));
 	return value;
 }
 
@@ -43,8 +43,8 @@ static const char *docker_key(const struct view *v, const char *key)
 {
 	enum view_level level;
 
-	(void)view_get(v, "docker", key, &level);
-	return view_key(v, level, "docker", key);
+	(void)view_get(v, VIEW_DOCKER, key, &level);
+	return view_key(v, level, VIEW_DOCKER, key);
 }
 
 static void docker_list(struct view *v, const char *key, const char *field, struct strv *ret,
@@ -143,7 +143,7 @@ static bool is_env_name(const char *name)
 static void env_set(struct view *v, const char *name, const char *value)
 {
 	struct strv *env = &v->decision->spec.env;
-	const char *item = arena_printf(v->arena, "%s=%s", name, value);
+	const char *item = text_concat(v->arena, name, "=", value, NULL);
 	size_t len = strlen(name) + 1;
 
 	for (size_t i = 0; i < env->count; i++) {
@@ -157,12 +157,12 @@ static void env_set(struct view *v, const char *name, const char *value)
 
 static void env_add(struct view *v, enum view_level level)
 {
-	const json_t *block = view_at(v, level, "docker", "env"), *value;
+	const json_t *block = view_at(v, level, VIEW_DOCKER, "env"), *value;
 	const char *name, *key;
 
 	json_object_foreach((json_t *)(uintptr_t)block, name, value)
 	{
-		key = view_key(v, level, "docker", arena_printf(v->arena, "env.%s", name));
+		key = view_key(v, level, VIEW_DOCKER, text_concat(v->arena, "env.", name, NULL));
 		if (!is_env_name(name)) {
 			view_problem(v, key,
 				"'%s' is not the name of a variable; use letters, digits and "
@@ -177,7 +177,7 @@ static void env_add(struct view *v, enum view_level level)
 
 static void decide_env(struct view *v)
 {
-	if (view_at(v, VIEW_DEFAULTS, "docker", "env") == NULL) {
+	if (view_at(v, VIEW_DEFAULTS, VIEW_DOCKER, "env") == NULL) {
 		env_set(v, "LANG", "C.UTF-8");
 		view_provenance(v, DOCKER_FIELD("env.LANG"), "default");
 	}
@@ -242,13 +242,13 @@ static bool parse_ulimit(struct view *v, const char *key, const char *name, cons
 static void ulimits_add(
 	struct view *v, enum view_level level, struct spec_ulimit *list, size_t *count)
 {
-	const json_t *block = view_at(v, level, "docker", "ulimits"), *value;
+	const json_t *block = view_at(v, level, VIEW_DOCKER, "ulimits"), *value;
 	const char *name;
 
 	json_object_foreach((json_t *)(uintptr_t)block, name, value)
 	{
-		const char *key =
-			view_key(v, level, "docker", arena_printf(v->arena, "ulimits.%s", name));
+		const char *key = view_key(
+			v, level, VIEW_DOCKER, text_concat(v->arena, "ulimits.", name, NULL));
 		size_t at = 0;
 
 		while (at < *count && strcmp(list[at].name, name) != 0) {
@@ -269,8 +269,8 @@ static void ulimits_add(
 static void decide_ulimits(struct view *v)
 {
 	struct sandbox_spec *spec = &v->decision->spec;
-	size_t most = json_object_size(view_at(v, VIEW_DEFAULTS, "docker", "ulimits")) +
-		      json_object_size(view_at(v, VIEW_AGENT, "docker", "ulimits"));
+	size_t most = json_object_size(view_at(v, VIEW_DEFAULTS, VIEW_DOCKER, "ulimits")) +
+		      json_object_size(view_at(v, VIEW_AGENT, VIEW_DOCKER, "ulimits"));
 	struct spec_ulimit *list = arena_calloc(v->arena, most + 1, sizeof(*list));
 
 	ulimits_add(v, VIEW_DEFAULTS, list, &spec->ulimit_count);
@@ -290,7 +290,7 @@ static void decide_network(struct view *v)
 	enum view_level level;
 
 	d->allow_namespace_join = json_is_true(
-		view_get(v, "docker", "dangerouslyAllowContainerNamespaceJoin", &level));
+		view_get(v, VIEW_DOCKER, "dangerouslyAllowContainerNamespaceJoin", &level));
 	d->spec.network = network != NULL ? network : "none";
 	if (folds_to(v, d->spec.network, "host")) {
 		view_problem(v, docker_key(v, "network"),
@@ -318,7 +318,7 @@ static void decide_profile(struct view *v, const char *key, const char *field, c
 			v, docker_key(v, key), "%s 'unconfined' is refused: name a profile", key);
 	}
 	strv_add_ref(&v->decision->spec.security_opt, v->arena,
-		arena_printf(v->arena, "%s=%s", option, profile));
+		text_concat(v->arena, option, "=", profile, NULL));
 }
 
 static void decide_setup(struct view *v)
@@ -337,7 +337,7 @@ static void decide_setup(struct view *v)
 
 static size_t binds_add(struct view *v, enum view_level level, size_t count)
 {
-	const json_t *list = view_at(v, level, "docker", "binds"), *item;
+	const json_t *list = view_at(v, level, VIEW_DOCKER, "binds"), *item;
 	struct decision *d = v->decision;
 	size_t i;
 
@@ -349,7 +349,7 @@ static size_t binds_add(struct view *v, enum view_level level, size_t count)
 		d->binds[count++] = (struct bind_entry){
 			.raw = json_string_value(item),
 			.key = view_key(
-				v, level, "docker", arena_printf(v->arena, "binds[%zu]", i)),
+				v, level, VIEW_DOCKER, arena_printf(v->arena, "binds[%zu]", i)),
 		};
 	}
 	return count;
@@ -358,19 +358,19 @@ static size_t binds_add(struct view *v, enum view_level level, size_t count)
 static void decide_binds(struct view *v)
 {
 	struct decision *d = v->decision;
-	size_t most = json_array_size(view_at(v, VIEW_DEFAULTS, "docker", "binds")) +
-		      json_array_size(view_at(v, VIEW_AGENT, "docker", "binds"));
+	size_t most = json_array_size(view_at(v, VIEW_DEFAULTS, VIEW_DOCKER, "binds")) +
+		      json_array_size(view_at(v, VIEW_AGENT, VIEW_DOCKER, "binds"));
 	enum view_level level;
 
 	d->binds = arena_calloc(v->arena, most + 1, sizeof(*d->binds));
 	d->bind_count = binds_add(v, VIEW_DEFAULTS, 0);
 	d->bind_count = binds_add(v, VIEW_AGENT, d->bind_count);
 	(void)docker_get(v, "binds", DOCKER_FIELD("binds"));
-	d->allow_external_binds =
-		json_is_true(view_get(v, "docker", "dangerouslyAllowExternalBindSources", &level));
+	d->allow_external_binds = json_is_true(
+		view_get(v, VIEW_DOCKER, "dangerouslyAllowExternalBindSources", &level));
 	d->allow_reserved_targets = json_is_true(
-		view_get(v, "docker", "dangerouslyAllowReservedContainerTargets", &level));
-	view_strings(v->arena, view_get(v, "docker", "dangerouslyAllowBindSources", &level),
+		view_get(v, VIEW_DOCKER, "dangerouslyAllowReservedContainerTargets", &level));
+	view_strings(v->arena, view_get(v, VIEW_DOCKER, "dangerouslyAllowBindSources", &level),
 		&d->allow_bind_sources);
 }
 
@@ -424,11 +424,11 @@ static void decide_native(struct view *v)
 	const json_t *list, *item;
 	size_t i;
 
-	spec->native_root = json_string_value(view_get(v, "native", "root", &level));
-	view_provenance(v, "sandbox.native.root", view_key(v, level, "native", "root"));
-	list = view_get(v, "native", "allowMissing", &level);
+	spec->native_root = json_string_value(view_get(v, VIEW_NATIVE, "root", &level));
+	view_provenance(v, "sandbox.native.root", view_key(v, level, VIEW_NATIVE, "root"));
+	list = view_get(v, VIEW_NATIVE, "allowMissing", &level);
 	view_provenance(
-		v, "sandbox.native.allowMissing", view_key(v, level, "native", "allowMissing"));
+		v, "sandbox.native.allowMissing", view_key(v, level, VIEW_NATIVE, "allowMissing"));
 	json_array_foreach(list, i, item)
 	{
 		enum isolation_layer layer;

@@ -52,11 +52,11 @@ static int get_enum(
 	struct view *v, const char *key, const char *field, const char *(*name_of)(int), int count)
 {
 	enum view_level level;
-	const json_t *value = view_get(v, NULL, key, &level);
+	const json_t *value = view_get(v, VIEW_TOP, key, &level);
 	int found = find_name(json_string_value(value), name_of, count);
 
 	if (found >= 0) {
-		view_provenance(v, field, view_key(v, level, NULL, key));
+		view_provenance(v, field, view_key(v, level, VIEW_TOP, key));
 	}
 	return found;
 }
@@ -86,9 +86,9 @@ static void decide_scope(struct view *v)
 	int scope = get_enum(v, "scope", "sandbox.scope", scope_at, SCOPE_COUNT_);
 
 	if (scope < 0) {
-		per_session = view_get(v, NULL, "perSession", &level);
+		per_session = view_get(v, VIEW_TOP, "perSession", &level);
 		scope = json_is_false(per_session) ? SCOPE_SHARED : SCOPE_SESSION;
-		view_provenance(v, "sandbox.scope", view_key(v, level, NULL, "perSession"));
+		view_provenance(v, "sandbox.scope", view_key(v, level, VIEW_TOP, "perSession"));
 	}
 	d->scope = (enum sandbox_scope)scope;
 	v->shared = d->scope == SCOPE_SHARED;
@@ -140,8 +140,8 @@ static void decide_agent_workspace(struct view *v)
 		view_provenance(v, field, "agents.defaults.workspace");
 	} else {
 		/* Two agents never share a workspace unless somebody says so. */
-		d->spec.agent_workspace_dir =
-			host_dir(v, is_default ? "workspace" : arena_printf(a, "workspace-%s", id));
+		d->spec.agent_workspace_dir = host_dir(
+			v, is_default ? "workspace" : text_concat(a, "workspace-", id, NULL));
 		view_provenance(v, field, "default");
 	}
 }
@@ -150,12 +150,12 @@ static void decide_workspace(struct view *v)
 {
 	struct decision *d = v->decision;
 	enum view_level level;
-	const char *root = json_string_value(view_get(v, NULL, "workspaceRoot", &level)), *dir;
+	const char *root = json_string_value(view_get(v, VIEW_TOP, "workspaceRoot", &level)), *dir;
 
 	d->workspace_root = root != NULL ? path_expand_home(v->arena, root, d->config->home)
 					 : path_join(v->arena, d->config->state_dir, "sandboxes");
 	view_provenance(v, "sandbox.workspaceRoot",
-		view_key(v, root != NULL ? level : VIEW_DEFAULT, NULL, "workspaceRoot"));
+		view_key(v, root != NULL ? level : VIEW_DEFAULT, VIEW_TOP, "workspaceRoot"));
 	/* A blank root would make the state directory, with its tokens, the shared workspace. */
 	dir = host_dir(v, text_is_blank(d->workspace_root) ? "sandboxes" : d->workspace_root);
 	decide_agent_workspace(v);
@@ -179,9 +179,9 @@ static int64_t decide_prune_value(
 	struct view *v, const char *key, const char *field, int64_t fallback)
 {
 	enum view_level level;
-	const json_t *value = view_get(v, "prune", key, &level);
+	const json_t *value = view_get(v, VIEW_PRUNE, key, &level);
 
-	view_provenance(v, field, view_key(v, level, "prune", key));
+	view_provenance(v, field, view_key(v, level, VIEW_PRUNE, key));
 	return json_is_integer(value) ? json_integer_value(value) : fallback;
 }
 
@@ -211,8 +211,8 @@ static void decide_fix_it(struct view *v)
 	}
 	add_fix(v, "tools.elevated.enabled");
 	if (d->elevated.channel != NULL) {
-		add_fix(v,
-			arena_printf(v->arena, "tools.elevated.allowFrom.%s", d->elevated.channel));
+		add_fix(v, text_concat(v->arena, "tools.elevated.allowFrom.", d->elevated.channel,
+				   NULL));
 	}
 }
 

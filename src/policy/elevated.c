@@ -171,7 +171,7 @@ static bool sender_known(const struct sender *s)
 static bool allow_gate(struct view *v, const struct strv *list, const char *base)
 {
 	struct decision *d = v->decision;
-	const char *key = arena_printf(v->arena, "%s.allowFrom.%s", base, d->elevated.channel);
+	const char *key = text_concat(v->arena, base, ".allowFrom.", d->elevated.channel, NULL);
 
 	if (list->count == 0 || (sender_known(&v->request->sender) &&
 					!elevated_list_admits(v->arena, list, &v->request->sender,

@@ -82,11 +82,12 @@ struct list_choice {
 static struct list_choice choose_list(struct view *v, const char *name)
 {
 	const json_t *value = json_object_get(sandbox_tools(v->agent_tools), name);
-	const char *tail = arena_printf(v->arena, "tools.sandbox.tools.%s", name);
+	const char *tail = text_concat(v->arena, "tools.sandbox.tools.", name, NULL);
 
 	if (json_is_array(value)) {
 		return (struct list_choice){value, "agent",
-			arena_printf(v->arena, "agents.list[].%s", tail), view_agent_key(v, tail)};
+			text_concat(v->arena, "agents.list[].", tail, NULL),
+			view_agent_key(v, tail)};
 	}
 	value = json_object_get(sandbox_tools(v->tools), name);
 	if (json_is_array(value)) {
@@ -186,8 +187,8 @@ void decide_sandbox_tools(struct view *v)
 			   also = choose_list(v, "alsoAllow");
 	enum view_level level;
 
-	d->browser_enabled = json_is_true(view_get(v, "browser", "enabled", &level));
-	view_provenance(v, "sandbox.browser.enabled", view_key(v, level, "browser", "enabled"));
+	d->browser_enabled = json_is_true(view_get(v, VIEW_BROWSER, "enabled", &level));
+	view_provenance(v, "sandbox.browser.enabled", view_key(v, level, VIEW_BROWSER, "enabled"));
 	d->allow_source = (struct list_source){allow.source, allow.shown};
 	d->deny_source = (struct list_source){deny.source, deny.shown};
 	view_provenance(v, "sandbox.tools.allow", allow.exact);
@@ -229,13 +230,13 @@ static bool apply_policy(struct view *v, struct tool_verdict *verdict,
 
 	switch (policy_rule(v->arena, policy, verdict->tool, &entry)) {
 	case RULE_DENY:
-		key = arena_printf(v->arena, "%s.deny", base);
+		key = text_concat(v->arena, base, ".deny", NULL);
 		add_fix(v, verdict, key);
-		return refuse(verdict, layer, arena_printf(v->arena, "%s: %s", key, entry),
+		return refuse(verdict, layer, text_concat(v->arena, key, ": ", entry, NULL),
 			arena_printf(v->arena, "the deny list %s contains '%s', which covers '%s'",
 				key, entry, verdict->tool));
 	case RULE_NOT_IN_ALLOW:
-		key = arena_printf(v->arena, "%s.%s", base, allow_key);
+		key = text_concat(v->arena, base, ".", allow_key, NULL);
 		add_fix(v, verdict, key);
 		return refuse(verdict, layer, key,
 			arena_printf(v->arena,
@@ -329,10 +330,10 @@ static bool check_profile(struct view *v, struct tool_verdict *verdict, const js
 	if (policy_rule(v->arena, &policy, verdict->tool, &key) != RULE_NOT_IN_ALLOW) {
 		return true;
 	}
-	key = arena_printf(v->arena, "%s.profile", profile.key);
-	add_fix(v, verdict, arena_printf(v->arena, "%s.alsoAllow", profile.key));
+	key = text_concat(v->arena, profile.key, ".profile", NULL);
+	add_fix(v, verdict, text_concat(v->arena, profile.key, ".alsoAllow", NULL));
 	add_fix(v, verdict, key);
-	return refuse(verdict, layer, arena_printf(v->arena, "%s: %s", key, name),
+	return refuse(verdict, layer, text_concat(v->arena, key, ": ", name, NULL),
 		arena_printf(v->arena,
 			"the profile '%s' (%s) does not contain '%s'; alsoAllow adds to a "
 			"profile",
@@ -372,7 +373,7 @@ static const json_t *find_provider(struct view *v, const json_t *tools, const ch
 
 static const char *provider_base(struct view *v, const char *tools, const char *name)
 {
-	return arena_printf(v->arena, "%s.byProvider.%s", tools, name);
+	return text_concat(v->arena, tools, ".byProvider.", name, NULL);
 }
 
 static bool check_provider_profile(struct view *v, struct tool_verdict *verdict)
@@ -446,14 +447,14 @@ static bool check_group(struct view *v, struct tool_verdict *verdict)
 	group = json_object_get(groups, id);
 	id = group != NULL ? id : "*";
 	group = json_object_get(groups, id);
-	base = arena_printf(v->arena, "channels.%s.groups.%s", channel, id);
+	base = text_concat(v->arena, "channels.", channel, ".groups.", id, NULL);
 	policy = sender_policy(v, json_object_get(group, "toolsBySender"), &name);
 	if (policy != NULL) {
 		return check_plain(v, verdict, policy, "group",
-			arena_printf(v->arena, "%s.toolsBySender.%s", base, name));
+			text_concat(v->arena, base, ".toolsBySender.", name, NULL));
 	}
 	return check_plain(v, verdict, json_object_get(group, "tools"), "group",
-		arena_printf(v->arena, "%s.tools", base));
+		text_concat(v->arena, base, ".tools", NULL));
 }
 
 /* What the tool call is answered with: the original's text, which models have learned to read. */
@@ -464,7 +465,7 @@ static const char *blocked_message(
 	const char *fix = "", *hint = "";
 
 	for (size_t i = 0; i < verdict->fix.count; i++) {
-		fix = arena_printf(v->arena, "%s\n- %s", fix, verdict->fix.items[i]);
+		fix = text_concat(v->arena, fix, "\n- ", verdict->fix.items[i], NULL);
 	}
 	if (d->mode == MODE_NON_MAIN) {
 		hint = arena_printf(
@@ -501,7 +502,7 @@ static bool check_sandbox(struct view *v, struct tool_verdict *verdict)
 	add_fix(v, verdict, "agents.defaults.sandbox.mode=off");
 	add_fix(v, verdict, "agents.defaults.sandbox.mode");
 	refuse(verdict, "sandbox",
-		denied ? arena_printf(v->arena, "%s: %s", d->deny_source.key, entry)
+		denied ? text_concat(v->arena, d->deny_source.key, ": ", entry, NULL)
 		       : d->allow_source.key,
 		arena_printf(v->arena, "%s: in a sandbox '%s' is %s%s%s", reasons, verdict->tool,
 			denied ? arena_printf(v->arena, "refused by %s (%s)", d->deny_source.key,
@@ -527,7 +528,7 @@ static bool check_access(struct view *v, struct tool_verdict *verdict)
 	}
 	key = decision_provenance(d, "sandbox.workspaceAccess");
 	add_fix(v, verdict, key);
-	return refuse(verdict, "workspace", arena_printf(v->arena, "%s: ro", key),
+	return refuse(verdict, "workspace", text_concat(v->arena, key, ": ro", NULL),
 		arena_printf(v->arena,
 			"workspaceAccess is 'ro', so '%s' is not offered; 'rw' would let it "
 			"write",
@@ -596,8 +597,8 @@ void decide_tool(struct view *v, const char *tool, struct tool_verdict *ret)
 		check_subagent(v, &verdict);
 
 	if (!allowed && verdict.message == NULL) {
-		verdict.message = arena_printf(v->arena, "Tool \"%s\" is not available: %s.",
-			verdict.tool, verdict.reason);
+		verdict.message = text_concat(v->arena, "Tool \"", verdict.tool,
+			"\" is not available: ", verdict.reason, ".", NULL);
 	}
 	*ret = verdict;
 }

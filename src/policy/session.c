@@ -169,12 +169,12 @@ static const char *canonical_key(
 	char *raw = text_trim(a, session != NULL ? session : "");
 
 	if (*raw == '\0') {
-		return arena_printf(a, "agent:%s:%s", ref->agent_id, ref->main_name);
+		return text_concat(a, "agent:", ref->agent_id, ":", ref->main_name, NULL);
 	}
 	if (strchr(raw, ':') != NULL || strcmp(raw, "global") == 0) {
 		return raw;
 	}
-	return arena_printf(a, "agent:%s:%s", ref->agent_id, text_lower(a, raw));
+	return text_concat(a, "agent:", ref->agent_id, ":", text_lower(a, raw), NULL);
 }
 
 static bool is_main_alias(const char *key, const struct session_ref *ref)
@@ -214,9 +214,9 @@ void session_resolve(struct arena *a, const json_t *root, const char *agent, con
 		ret->agent_id = session_agent_id(a, from_key);
 	}
 	ret->key = canonical_key(a, session, ret);
-	ret->main_key = ret->global_scope
-				? "global"
-				: arena_printf(a, "agent:%s:%s", ret->agent_id, ret->main_name);
+	ret->main_key = ret->global_scope ? "global"
+					  : text_concat(a, "agent:", ret->agent_id, ":",
+						    ret->main_name, NULL);
 	ret->is_main = is_main_alias(ret->key, ret);
 }
 
@@ -297,7 +297,7 @@ char *session_scope_key(
 	case SCOPE_SHARED:
 		return arena_strdup(a, "shared");
 	case SCOPE_AGENT:
-		return arena_printf(a, "agent:%s", agent_id);
+		return text_concat(a, "agent:", agent_id, NULL);
 	case SCOPE_SESSION:
 	case SCOPE_COUNT_:
 		break;

@@ -2,6 +2,7 @@
 /* Trimming and lower case for names, without a locale. */
 #include "policy/text.h"
 
+#include <stdarg.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -232,4 +233,31 @@ bool text_is_blank(const char *text)
 char *text_fold(struct arena *a, const char *text)
 {
 	return text_lower(a, text_trim(a, text));
+}
+
+char *text_concat(struct arena *a, const char *first, ...)
+{
+	size_t total = strlen(first), len = total;
+	va_list args;
+	char *out;
+
+	va_start(args, first);
+	for (const char *part = va_arg(args, const char *); part != NULL;
+		part = va_arg(args, const char *)) {
+		total += strlen(part);
+	}
+	va_end(args);
+	out = arena_alloc(a, total + 1);
+	memcpy(out, first, len);
+	va_start(args, first);
+	for (const char *part = va_arg(args, const char *); part != NULL;
+		part = va_arg(args, const char *)) {
+		size_t size = strlen(part);
+
+		memcpy(out + len, part, size);
+		len += size;
+	}
+	va_end(args);
+	out[len] = '\0';
+	return out;
 }

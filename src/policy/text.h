@@ -17,6 +17,9 @@ char *text_trim(struct arena *a, const char *text);
 /* Nothing but white space, or nothing at all; NULL counts as blank. */
 bool text_is_blank(const char *text);
 
+/* The texts one after the other, up to a NULL. Many times the speed of arena_printf(). */
+char *text_concat(struct arena *a, const char *first, ...) __attribute__((sentinel));
+
 /* text_lower(text_trim()): the form in which names are compared. */
 char *text_fold(struct arena *a, const char *text);
 

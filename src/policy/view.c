@@ -1,36 +1,40 @@
 /* SPDX-License-Identifier: MIT */
 /* Looking up a sandbox key at its two places, and writing down where it was found. */
 #include "policy/view.h"
+#include "policy/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "base/mem.h"
+#include "policy/text.h"
 
-static bool block_is_agents(const struct view *v, const char *block)
-{
-	return block == NULL || !v->shared;
-}
+static const char *const block_names[] = {
+	[VIEW_TOP] = "",
+	[VIEW_DOCKER] = "docker.",
+	[VIEW_BROWSER] = "browser.",
+	[VIEW_PRUNE] = "prune.",
+	[VIEW_NATIVE] = "native.",
+};
+_Static_assert(ARRAY_SIZE(block_names) == VIEW_BLOCK_COUNT_, "every block has a name");
 
 const json_t *view_at(
-	const struct view *v, enum view_level level, const char *block, const char *key)
+	const struct view *v, enum view_level level, enum view_block block, const char *key)
 {
-	const json_t *object, *value;
+	const json_t *value;
 
-	if (level == VIEW_DEFAULT || (level == VIEW_AGENT && !block_is_agents(v, block))) {
+	if (level == VIEW_DEFAULT || (level == VIEW_AGENT && v->shared && block != VIEW_TOP)) {
 		return NULL;
 	}
-	object = v->sandbox[level];
-	if (block != NULL) {
-		object = json_object_get(object, block);
-	}
-	value = json_object_get(object, key);
+	value = json_object_get(v->blocks[level][block], key);
 	return json_is_null(value) ? NULL : value;
 }
 
 const json_t *view_get(
-	const struct view *v, const char *block, const char *key, enum view_level *ret_level)
+	const struct view *v, enum view_block block, const char *key, enum view_level *ret_level)
 {
 	const json_t *value = view_at(v, VIEW_AGENT, block, key);
 
@@ -44,21 +48,19 @@ const json_t *view_get(
 
 const char *view_agent_key(const struct view *v, const char *rest)
 {
-	return arena_printf(v->arena, "agents.list[%zu].%s", v->agent_index, rest);
+	return text_concat(v->arena, v->agent_path, ".", rest, NULL);
 }
 
 const char *view_key(
-	const struct view *v, enum view_level level, const char *block, const char *key)
+	const struct view *v, enum view_level level, enum view_block block, const char *key)
 {
-	const char *dot = block != NULL ? "." : "";
-
-	block = block != NULL ? block : "";
 	switch (level) {
 	case VIEW_DEFAULTS:
-		return arena_printf(v->arena, "agents.defaults.sandbox.%s%s%s", block, dot, key);
+		return text_concat(
+			v->arena, "agents.defaults.sandbox.", block_names[block], key, NULL);
 	case VIEW_AGENT:
-		return arena_printf(v->arena, "agents.list[%zu].sandbox.%s%s%s", v->agent_index,
-			block, dot, key);
+		return text_concat(
+			v->arena, v->agent_path, ".sandbox.", block_names[block], key, NULL);
 	case VIEW_DEFAULT:
 		break;
 	}
@@ -119,6 +121,18 @@ void view_strings(struct arena *a, const json_t *list, struct strv *ret)
 	}
 }
 
+static void find_blocks(struct view *v)
+{
+	for (int level = 0; level < 2; level++) {
+		v->blocks[level][VIEW_TOP] = v->sandbox[level];
+		for (int i = VIEW_TOP + 1; i < VIEW_BLOCK_COUNT_; i++) {
+			/* The name without its dot. */
+			v->blocks[level][i] = json_object_getn(
+				v->sandbox[level], block_names[i], strlen(block_names[i]) - 1);
+		}
+	}
+}
+
 void view_init(struct view *v, struct decision *d, const struct decide_request *request)
 {
 	const json_t *agents = json_object_get(d->config->root, "agents");
@@ -137,4 +151,6 @@ void view_init(struct view *v, struct decision *d, const struct decide_request *
 	v->sandbox[VIEW_DEFAULTS] = json_object_get(v->defaults, "sandbox");
 	v->sandbox[VIEW_AGENT] = json_object_get(v->agent, "sandbox");
 	v->shared = d->scope == SCOPE_SHARED;
+	v->agent_path = arena_printf(v->arena, "agents.list[%zu]", v->agent_index);
+	find_blocks(v);
 }

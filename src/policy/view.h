@@ -10,6 +10,8 @@
 #include "policy/session.h"
 #include "policy/tools.h"
 
+enum view_block { VIEW_TOP, VIEW_DOCKER, VIEW_BROWSER, VIEW_PRUNE, VIEW_NATIVE, VIEW_BLOCK_COUNT_ };
+
 /* What decide() works on. */
 struct view {
 	struct arena *arena;
@@ -22,22 +24,25 @@ struct view {
 	const json_t *defaults; /* agents.defaults */
 	const json_t *sandbox[2]; /* agents.defaults.sandbox, agents.list[i].sandbox */
 	size_t agent_index;
+	const char *agent_path; /* agents.list[i] */
+	/* The blocks below sandbox[], looked up once. */
+	const json_t *blocks[2][VIEW_BLOCK_COUNT_];
 	bool shared; /* resolved scope: docker, browser, prune of the agent do not count */
 	struct session_ref session;
 };
 
 enum view_level { VIEW_DEFAULT = -1, VIEW_DEFAULTS = 0, VIEW_AGENT = 1 };
 
-/* The value of sandbox.<block>.<key> (block NULL: sandbox.<key>); the agent's wins. NULL: neither. */
+/* The value of sandbox.<block>.<key>; the agent's wins. NULL: neither. */
 const json_t *view_get(
-	const struct view *v, const char *block, const char *key, enum view_level *ret_level);
+	const struct view *v, enum view_block block, const char *key, enum view_level *ret_level);
 /* The same at one level only. */
 const json_t *view_at(
-	const struct view *v, enum view_level level, const char *block, const char *key);
+	const struct view *v, enum view_level level, enum view_block block, const char *key);
 
 /* The path of a sandbox key at a level, as config_get() takes it. VIEW_DEFAULT gives "default". */
 const char *view_key(
-	const struct view *v, enum view_level level, const char *block, const char *key);
+	const struct view *v, enum view_level level, enum view_block block, const char *key);
 /* agents.list[i].<rest> */
 const char *view_agent_key(const struct view *v, const char *rest);
 
