@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 enum { TAIL_CHARS = 2000, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 void output_init(struct output *out, size_t max)
 {
@@ -90,15 +90,15 @@ void output_text(const struct output *out, size_t max_chars, struct buf *ret, si
 	if (out->kept.len == 0) {
 		return;
 	}
-	text_sanitize(&clean, out->kept.data, out->kept.len);
-	text = text_trim(clean.data != NULL ? clean.data : "", clean.len, &len);
-	*ret_total = text_count(text, len);
-	cut = *ret_total > max_chars ? text_tail_offset(text, len, max_chars) : 0;
+	utf8_clean(&clean, out->kept.data, out->kept.len);
+	text = utf8_trim(clean.data != NULL ? clean.data : "", clean.len, &len);
+	*ret_total = utf8_count(text, len);
+	cut = *ret_total > max_chars ? utf8_tail_offset(text, len, max_chars) : 0;
 	buf_add(ret, text + cut, len - cut);
 }
 
 uint64_t output_lines(const struct output *out)
 {
 	return out->dropped_lines +
-	       text_count_lines(out->kept.data != NULL ? out->kept.data : "", out->kept.len);
+	       utf8_count_lines(out->kept.data != NULL ? out->kept.data : "", out->kept.len);
 }

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 enum {
 	TAIL_CHARS = 2000,
@@ -153,15 +153,15 @@ static void add_new_output(struct buf *text, json_t *details, struct tool_proces
 	if (len == 0 && lost == 0 && p->ended) {
 		output_text(&p->out, TAIL_CHARS, &clean, &chars);
 	} else {
-		text_sanitize(&clean, raw, len);
+		utf8_clean(&clean, raw, len);
 	}
 	p->empty_polls = len == 0 && lost == 0 ? p->empty_polls + 1 : 0;
 	p->poll_offset = output_position(&p->out);
 	p->poll_missing = p->out.missing;
-	shown = text_trim(clean.data != NULL ? clean.data : "", clean.len, &len);
-	chars = text_count(shown, len);
+	shown = utf8_trim(clean.data != NULL ? clean.data : "", clean.len, &len);
+	chars = utf8_count(shown, len);
 	if (chars > POLL_CHARS) {
-		cut = text_tail_offset(shown, len, POLL_CHARS);
+		cut = utf8_tail_offset(shown, len, POLL_CHARS);
 		buf_addf(text, "[%zu characters before this: process action=log]\n",
 			chars - POLL_CHARS);
 	}
@@ -264,7 +264,7 @@ static json_t *log_details(const struct tool_process *p, uint64_t total)
 	(void)json_object_set_new(details, "total", json_integer((json_int_t)total));
 	(void)json_object_set_new(details, "totalLines", json_integer((json_int_t)total));
 	(void)json_object_set_new(
-		details, "totalChars", json_integer((json_int_t)text_count(kept, p->out.kept.len)));
+		details, "totalChars", json_integer((json_int_t)utf8_count(kept, p->out.kept.len)));
 	(void)json_object_set_new(details, "totalBytes", json_integer((json_int_t)p->out.end));
 	(void)json_object_set_new(
 		details, "lostBytes", json_integer((json_int_t)(p->out.dropped + p->out.missing)));
@@ -289,7 +289,7 @@ void process_view_log(struct tool_call *call, const struct tool_process *p,
 				 : line_start(kept, end, range.end > gone ? range.end - gone : 0);
 	_cleanup_buf_ struct buf text = {0};
 
-	text_sanitize(&text, from, (size_t)(to - from));
+	utf8_clean(&text, from, (size_t)(to - from));
 	while (text.len > 0 &&
 		(text.data[text.len - 1] == '\n' || text.data[text.len - 1] == '\r')) {
 		text.data[--text.len] = '\0';

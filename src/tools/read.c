@@ -7,7 +7,7 @@
 #include "tools/args.h"
 #include "tools/base64.h"
 #include "tools/file_call.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 /* The kinds and cuts that a worker reports: enum fs_read_kind and fs_cut of init/fs_ops.h, which is
  * the other side's header. */

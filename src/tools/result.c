@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "tools/internal.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 void tool_result_finish(struct tool_result *result)
 {
@@ -21,7 +21,7 @@ json_t *result_string(const char *text, size_t len)
 	if (len == 0) {
 		return json_string("");
 	}
-	text_sanitize(&clean, text, len);
+	utf8_clean(&clean, text, len);
 	return json_stringn_nocheck(clean.data != NULL ? clean.data : "", clean.len);
 }
 
@@ -32,8 +32,8 @@ json_t *result_text(const char *text, size_t len)
 
 	(void)json_object_set_new(block, "type", json_string("text"));
 	(void)json_object_set_new(block, "text",
-		text_is_utf8(text, len) ? json_stringn_nocheck(text, len)
-					: result_string(text, len));
+		utf8_is_valid(text, len) ? json_stringn_nocheck(text, len)
+					 : result_string(text, len));
 	(void)json_array_append_new(content, block);
 	return content;
 }

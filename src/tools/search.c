@@ -7,7 +7,7 @@
 
 #include "tools/args.h"
 #include "tools/file_call.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 static const char ls_parameters[] =
 	"{\"type\":\"object\",\"properties\":{"
@@ -161,7 +161,7 @@ static void on_lines(struct tool_call *call, struct file_answer *answer)
 		len--;
 	}
 	if (len > 0) {
-		text_sanitize(&text, answer->data.data, len);
+		utf8_clean(&text, answer->data.data, len);
 	} else {
 		buf_add_str(&text, "No matches found");
 	}

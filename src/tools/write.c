@@ -7,7 +7,7 @@
 #include "base/macro.h"
 #include "tools/args.h"
 #include "tools/file_call.h"
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 static const char write_parameters[] =
 	"{\"type\":\"object\",\"properties\":{"
@@ -81,7 +81,7 @@ static void on_edited(struct tool_call *call, struct file_answer *answer)
 	warn_other_names(call, f[5], file->shown);
 	buf_addf(&text, "Successfully replaced text in %s.", file->shown);
 	(void)json_object_set_new(details, "diff",
-		text_is_utf8(answer->data.data, answer->data.len)
+		utf8_is_valid(answer->data.data, answer->data.len)
 			? json_stringn_nocheck(answer->data.data, answer->data.len)
 			: result_string(answer->data.data, answer->data.len));
 	(void)json_object_set_new(details, "firstChangedLine", json_integer((json_int_t)f[0]));
@@ -162,7 +162,7 @@ static void touch_patch_paths(struct file_call *file, const char *patch, size_t 
 				memcmp(patch, heads[i], head) != 0) {
 				continue;
 			}
-			path = text_trim(path, (size_t)(line_end - path), &path_len);
+			path = utf8_trim(path, (size_t)(line_end - path), &path_len);
 			file_call_touch(file, arena_strndup(&file->arena, path, path_len));
 		}
 		patch = line_end + 1;

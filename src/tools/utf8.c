@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* UTF-8: decode, clean, count, cut. */
-#include "tools/text.h"
+#include "tools/utf8.h"
 
 #include <stdint.h>
 #include <string.h>
@@ -110,7 +110,7 @@ static size_t plain_run(const uint8_t *data, size_t len)
 	return i;
 }
 
-void text_sanitize(struct buf *out, const char *data, size_t len)
+void utf8_clean(struct buf *out, const char *data, size_t len)
 {
 	const uint8_t *bytes = (const uint8_t *)data;
 	size_t pos = 0;
@@ -140,7 +140,7 @@ void text_sanitize(struct buf *out, const char *data, size_t len)
 	}
 }
 
-size_t text_count(const char *text, size_t len)
+size_t utf8_count(const char *text, size_t len)
 {
 	size_t count = 0;
 
@@ -150,7 +150,7 @@ size_t text_count(const char *text, size_t len)
 	return count;
 }
 
-size_t text_tail_offset(const char *text, size_t len, size_t max)
+size_t utf8_tail_offset(const char *text, size_t len, size_t max)
 {
 	size_t count = 0;
 
@@ -170,7 +170,7 @@ static bool is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\v' || c == '\f';
 }
 
-const char *text_trim(const char *text, size_t len, size_t *ret_len)
+const char *utf8_trim(const char *text, size_t len, size_t *ret_len)
 {
 	while (len > 0 && is_blank(text[len - 1])) {
 		len--;
@@ -183,7 +183,7 @@ const char *text_trim(const char *text, size_t len, size_t *ret_len)
 	return text;
 }
 
-bool text_is_utf8(const char *text, size_t len)
+bool utf8_is_valid(const char *text, size_t len)
 {
 	const uint8_t *bytes = (const uint8_t *)text;
 	size_t pos = 0;
@@ -200,7 +200,7 @@ bool text_is_utf8(const char *text, size_t len)
 	return true;
 }
 
-size_t text_count_lines(const char *text, size_t len)
+size_t utf8_count_lines(const char *text, size_t len)
 {
 	const char *end = text + len;
 	size_t lines = 0;
