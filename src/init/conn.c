@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "init/file.h"
 #include "init/internal.h"
 
 enum {
@@ -139,6 +140,7 @@ static void conn_lost(struct conn *conn)
 	conn->out_sent = 0;
 	reset_inflight(&conn->inflight);
 	process_each(init, detach_process);
+	file_detach(init);
 	if (conn->once || conn->dir == NULL) {
 		init_quit(init);
 		return;

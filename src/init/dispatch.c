@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/macro.h"
+#include "init/file.h"
 #include "init/internal.h"
 
 typedef int (*handler_fn)(
@@ -208,6 +209,9 @@ static const struct {
 int dispatch_frame(struct init *init, const struct frame_header *header, struct wire_bytes payload,
 	struct error *err)
 {
+	if (header->kind >= FRAME_FILE_REQUEST && header->kind <= FRAME_FILE_ABORT) {
+		return file_frame(init, header, payload, err);
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
 		if (handlers[i].kind != header->kind) {
 			continue;

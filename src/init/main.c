@@ -17,6 +17,7 @@
 
 #include "base/num.h"
 #include "base/own.h"
+#include "init/file.h"
 #include "init/internal.h"
 
 enum {
@@ -230,6 +231,7 @@ static int run(struct init *init, const struct options *o, const sigset_t *set, 
 		conn_flush(init);
 	}
 	conn_finish(init);
+	file_finish(init);
 	return r;
 }
 
