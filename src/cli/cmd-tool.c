@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/own.h"
-#include "cli/prepare.h"
+#include "cli/request.h"
 #include "cli/table.h"
 #include "cli/tool-run.h"
 
@@ -21,7 +21,8 @@ enum {
 
 struct tool_args {
 	struct common_args common;
-	const char *args, *agent, *session, *workspace, *sender;
+	const char *args;
+	struct request_args request;
 	bool batch, list;
 };
 
@@ -29,13 +30,10 @@ struct tool_args {
 static const struct cmd_option options[] = {
 	{"args", 0, "JSON", OPTION_TEXT, OFFSET(args),
 		"the tool's arguments; - reads them from stdin"},
-	{"agent", 0, "AGENT", OPTION_TEXT, OFFSET(agent), "decide as for this agent"},
-	{"session", 0, "KEY", OPTION_TEXT, OFFSET(session),
-		"decide as for this session; default: the agent's main session"},
-	{"workspace", 0, "DIR", OPTION_TEXT, OFFSET(workspace),
-		"use this directory as the agent's workspace"},
-	{"sender", 0, "SENDER", OPTION_TEXT, OFFSET(sender),
-		"who asks, as tools.elevated.allowFrom names them: CHANNEL:ID"},
+	REQUEST_OPTION_AGENT(OFFSET(request)),
+	REQUEST_OPTION_SESSION(OFFSET(request)),
+	REQUEST_OPTION_WORKSPACE(OFFSET(request)),
+	REQUEST_OPTION_SENDER(OFFSET(request)),
 	{"batch", 0, NULL, OPTION_FLAG, OFFSET(batch),
 		"read {\"id\",\"tool\",\"args\"} lines from stdin, answer each with a line"},
 	{"list", 0, NULL, OPTION_FLAG, OFFSET(list), "list the tools and what policy says of them"},
@@ -44,8 +42,8 @@ static const struct cmd_option options[] = {
 /* What all of this file works on. */
 struct work {
 	const struct cmd_call *call;
-	struct decide_request request;
-	struct decision *decision;
+	struct decided *decided;
+	struct decision *decision; /* of decided */
 	struct tool_run run;
 	size_t running;
 	bool broken; /* stdout cannot be written any more */
@@ -166,7 +164,7 @@ static void start_line(struct work *work, const char *text, size_t len)
 		json_decref(line);
 		return;
 	}
-	decision_check_tool(work->decision, &work->request, name, &verdict);
+	decision_check_tool(work->decision, &work->decided->request, name, &verdict);
 	pending = xcalloc(1, sizeof(*pending));
 	pending->work = work;
 	pending->id = json_incref(json_object_get(line, "id"));
@@ -359,7 +357,7 @@ static json_t *list_entry(struct work *work, const struct tool *tool)
 	json_t *entry = json_object();
 	bool offered;
 
-	decision_check_tool(work->decision, &work->request, tool->name, &verdict);
+	decision_check_tool(work->decision, &work->decided->request, tool->name, &verdict);
 	offered = verdict.allowed && tool_is_offered(tool, work->decision);
 	(void)json_object_set_new(entry, "name", json_string(tool->name));
 	(void)json_object_set_new(entry, "summary", json_string(tool->summary));
@@ -450,7 +448,7 @@ static int run_decided(struct work *work)
 	if (!args->batch) {
 		return run_call(work, work->call->operands[0]);
 	}
-	decision_check_tool(work->decision, &work->request, "process", &process);
+	decision_check_tool(work->decision, &work->decided->request, "process", &process);
 	status = start_run(work, true, process.allowed);
 	if (status == STATUS_OK) {
 		status = run_batch(work);
@@ -462,35 +460,17 @@ static int run_decided(struct work *work)
 static int run(const struct cmd_call *call)
 {
 	const struct tool_args *args = call->args;
-	_cleanup_config_ struct config *config = NULL;
-	_cleanup_decision_ struct decision *decision = NULL;
-	_cleanup_free_ char *workspace = NULL;
-	_cleanup_arena_ struct arena arena = {0};
-	struct work work = {
-		.call = call,
-		.request =
-			{
-				.agent = args->agent,
-				.session = args->session,
-				.tool = call->operand_count > 0 ? call->operands[0] : NULL,
-				.sender = prepare_sender(&arena, args->sender),
-			},
-	};
+	const char *name = call->operand_count > 0 ? call->operands[0] : NULL;
+	_cleanup_decided_ struct decided decided = {0};
+	struct work work = {.call = call, .decided = &decided};
 	int status;
 
-	if ((call->operand_count > 0) == (args->batch || args->list)) {
+	if ((name != NULL) == (args->batch || args->list)) {
 		return fail_usage(
 			cmd_common(call)->json, "tool: name one tool, or give --batch or --list");
 	}
-	status = prepare_config(call, false, &config);
-	if (status == 0 && args->workspace != NULL) {
-		status = prepare_directory(call, args->workspace, &workspace);
-		work.request.workspace = workspace;
-	}
-	if (status == 0) {
-		status = prepare_decision(call, config, &work.request, &decision);
-	}
-	work.decision = decision;
+	status = request_decide(call, &args->request, name, false, &decided);
+	work.decision = decided.decision;
 	return status == 0 ? run_decided(&work) : status;
 }
 

@@ -71,21 +71,3 @@ int prepare_directory(const struct cmd_call *call, const char *path, char **ret)
 					: NULL,
 		});
 }
-
-struct sender prepare_sender(struct arena *arena, const char *text)
-{
-	struct sender sender = {0};
-	const char *colon;
-
-	if (text == NULL) {
-		return sender;
-	}
-	colon = strchr(text, ':');
-	if (colon != NULL && colon > text) {
-		sender.provider = arena_strndup(arena, text, (size_t)(colon - text));
-		sender.from = text;
-		text = colon + 1;
-	}
-	sender.id = text;
-	return sender;
-}

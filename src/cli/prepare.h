@@ -20,10 +20,6 @@ int prepare_decision(const struct cmd_call *call, const struct config *config,
 /* path made absolute and free of links, on the heap. It must be a directory. */
 int prepare_directory(const struct cmd_call *call, const char *path, char **ret);
 
-/* "telegram:123" or "123", as tools.elevated.allowFrom names a sender. NULL: nobody. Arena memory and
- * text itself. */
-struct sender prepare_sender(struct arena *arena, const char *text);
-
 #define _cleanup_config_ _cleanup_(prepare_config_freep)
 #define _cleanup_decision_ _cleanup_(prepare_decision_freep)
 static inline void prepare_config_freep(struct config **config)
