@@ -22,7 +22,7 @@ _printf_(3, 0) static size_t put(struct error *err, int num, const char *fmt, va
 	return (size_t)n < sizeof(err->text) ? (size_t)n : sizeof(err->text) - 1;
 }
 
-int error_set(struct error *err, int num, const char *fmt, ...)
+int error_set_(struct error *err, int num, const char *fmt, ...)
 {
 	va_list args;
 	size_t used;
@@ -35,7 +35,7 @@ int error_set(struct error *err, int num, const char *fmt, ...)
 	return -num;
 }
 
-int error_plain(struct error *err, int num, const char *fmt, ...)
+int error_plain_(struct error *err, int num, const char *fmt, ...)
 {
 	va_list args;
 
@@ -45,7 +45,7 @@ int error_plain(struct error *err, int num, const char *fmt, ...)
 	return -num;
 }
 
-int error_prefix(struct error *err, const char *fmt, ...)
+int error_prefix_(struct error *err, const char *fmt, ...)
 {
 	struct error inner = *err;
 	va_list args;
