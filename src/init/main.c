@@ -164,7 +164,9 @@ static void on_signals(struct watch *watch, uint32_t events)
 	}
 	if (info.ssi_signo == SIGCHLD) {
 		process_reap(init);
-	} else if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT) {
+	} else if (getpid() != 1 || info.ssi_pid == 0) {
+		/* TERM or INT. Senders outside of the pid namespace (an engine that stops its container)
+		 * show as 0; a process of the sandbox must not take the sandbox down. */
 		init_shutdown(init, SHUTDOWN_DEFAULT_MS);
 	}
 }

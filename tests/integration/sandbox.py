@@ -1,0 +1,87 @@
+"""What the tests of creel exec share: a workspace, a configuration, and a look from inside and outside."""
+import json
+import os
+import subprocess
+from pathlib import Path
+
+from support import BASE_ENV
+
+WRITABLE = {"mode": "all", "workspaceAccess": "rw", "backend": "native"}
+
+
+def write_config(home, **sandbox):
+    """The creel brand's file in a home, with these keys of agents.defaults.sandbox."""
+    path = Path(home) / ".creel/creel.json"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_text(json.dumps({"agents": {"defaults": {"sandbox": {**WRITABLE, **sandbox}}}}))
+    return path
+
+
+class Sandbox:
+    """creel exec with a workspace of its own; sandbox("id", "-u").stdout."""
+
+    def __init__(self, creel_bin, home, workspace):
+        self.bin, self.home, self.workspace = creel_bin, home, workspace
+        self.env = {**BASE_ENV, "HOME": str(home)}
+
+    def argv(self, *command, options=()):
+        return [str(self.bin), "exec", "--workspace", str(self.workspace),
+                *map(str, options), "--", *map(str, command)]
+
+    def __call__(self, *command, options=(), env=None, input=None, text=True, timeout=60, **kwargs):
+        if input is None:
+            kwargs.setdefault("stdin", subprocess.DEVNULL)
+        kwargs.setdefault("cwd", self.home)
+        if "stdout" not in kwargs and "stderr" not in kwargs:
+            kwargs["capture_output"] = True
+        return subprocess.run(self.argv(*command, options=options), env={**self.env, **(env or {})},
+                              input=input, text=text, timeout=timeout, check=False, **kwargs)
+
+    def start(self, *command, options=(), **kwargs):
+        """The same as a running process."""
+        kwargs.setdefault("cwd", self.home)
+        return subprocess.Popen(self.argv(*command, options=options), env=self.env, **kwargs)
+
+    def python(self, code, *args, **kwargs):
+        """Run Python code inside; what it prints, as JSON."""
+        done = self("python3", "-c", code, *args, **kwargs)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+
+def processes():
+    """pid -> (name, parent) of everything that runs."""
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            stat = Path(f"/proc/{entry}/stat").read_text()
+        except OSError:
+            continue
+        name = stat[stat.index("(") + 1:stat.rindex(")")]
+        fields = stat[stat.rindex(")") + 2:].split()
+        if fields[0] not in "ZX":
+            found[int(entry)] = (name, int(fields[1]))
+    return found
+
+
+def cgroups():
+    """Every directory of the control groups that has to do with creel."""
+    found = set()
+    for where, names, _ in os.walk("/sys/fs/cgroup"):
+        found.update(os.path.join(where, n) for n in names if "creel" in n)
+    return found
+
+
+def left_behind(home, workspace):
+    """Everything that a sandbox could leave on this host, for a comparison of before and after."""
+    return {
+        "processes": {pid for pid, (name, _) in processes().items()
+                      if name.startswith("creel") or "creel" in name},
+        "mounts": Path("/proc/self/mountinfo").read_text(),
+        "cgroups": cgroups(),
+        "files": sorted(str(p) for place in (home, workspace) for p in Path(place).rglob("*")),
+        "tmp": sorted(n for n in os.listdir("/tmp") if "creel" in n),
+        "run": sorted(n for n in os.listdir("/run") if "creel" in n),
+    }
