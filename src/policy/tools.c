@@ -281,10 +281,40 @@ static const char *first_cover(struct arena *a, const struct strv *list, const c
 	return NULL;
 }
 
+/* The tool whose entry lets this one in too; NULL: none. The tools that look around came after the
+ * configurations that only know read. */
+static const char *brought_along_by(const char *name)
+{
+	static const char *const lookers[] = {"ls", "glob", "grep"};
+
+	if (strcmp(name, "apply_patch") == 0) {
+		return "exec";
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(lookers); i++) {
+		if (strcmp(name, lookers[i]) == 0) {
+			return "read";
+		}
+	}
+	return NULL;
+}
+
+/* Who may not read may not look either; that exec is denied says nothing about apply_patch. */
+static const char *denied_with(const char *name)
+{
+	const char *by = brought_along_by(name);
+
+	return by != NULL && strcmp(by, "read") == 0 ? by : NULL;
+}
+
 enum tool_rule policy_rule(
 	struct arena *a, const struct tool_policy *policy, const char *name, const char **ret_entry)
 {
+	const char *by = brought_along_by(name);
+
 	*ret_entry = first_cover(a, &policy->deny, name);
+	if (*ret_entry == NULL && denied_with(name) != NULL) {
+		*ret_entry = first_cover(a, &policy->deny, denied_with(name));
+	}
 	if (*ret_entry != NULL) {
 		return RULE_DENY;
 	}
@@ -292,8 +322,8 @@ enum tool_rule policy_rule(
 		return RULE_NONE;
 	}
 	*ret_entry = first_cover(a, &policy->allow, name);
-	if (*ret_entry == NULL && strcmp(name, "apply_patch") == 0) {
-		*ret_entry = first_cover(a, &policy->allow, "exec");
+	if (*ret_entry == NULL && by != NULL) {
+		*ret_entry = first_cover(a, &policy->allow, by);
 	}
 	return *ret_entry != NULL ? RULE_ALLOW : RULE_NOT_IN_ALLOW;
 }
@@ -315,10 +345,13 @@ struct tool_match policy_match(struct arena *a, const struct tool_policy *policy
 	match.allowed = match.rule == RULE_NONE || match.rule == RULE_ALLOW;
 	if (match.rule == RULE_DENY) {
 		collect(a, &policy->deny, name, &match.entries);
+		if (match.entries.count == 0) {
+			collect(a, &policy->deny, denied_with(name), &match.entries);
+		}
 	} else if (match.rule == RULE_ALLOW) {
 		collect(a, &policy->allow, name, &match.entries);
 		if (match.entries.count == 0) {
-			collect(a, &policy->allow, "exec", &match.entries);
+			collect(a, &policy->allow, brought_along_by(name), &match.entries);
 		}
 	}
 	return match;
