@@ -248,7 +248,9 @@ static void job_run(struct job *job)
 	int r;
 
 	job->root.path = text_of(&job->arena, job->wire.root);
-	job->root.home = getenv("HOME");
+	/* For commands HOME is the workdir. A patch that names home means somebody's own, which is not
+	 * in here: it must not end up in the workspace. */
+	job->root.home = job->wire.op == WIRE_FILE_PATCH ? "/root" : job->root.path;
 	job->root.workspace_only = (job->wire.flags & WIRE_FILE_BENEATH) != 0;
 	job->path = text_of(&job->arena, job->wire.path);
 	root_fd = open(job->root.path, O_PATH | O_DIRECTORY | O_CLOEXEC);

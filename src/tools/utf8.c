@@ -192,7 +192,7 @@ bool utf8_is_valid(const char *text, size_t len)
 		size_t used;
 		int32_t point = decode(bytes + pos, len - pos, &used);
 
-		if (point <= 0 || (point >= 0xd800 && point <= 0xdfff)) {
+		if (point < 0 || (point >= 0xd800 && point <= 0xdfff)) {
 			return false;
 		}
 		pos += used;

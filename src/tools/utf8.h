@@ -25,7 +25,7 @@ size_t utf8_tail_offset(const char *text, size_t len, size_t max);
 /* The text without blanks and line ends around it; a view. */
 const char *utf8_trim(const char *text, size_t len, size_t *ret_len);
 
-/* Is it all valid UTF-8, without NUL? */
+/* Is it all valid UTF-8? A NUL is. */
 bool utf8_is_valid(const char *text, size_t len);
 
 size_t utf8_count_lines(const char *text, size_t len); /* a last line without LF counts */
