@@ -151,6 +151,8 @@ void view_init(struct view *v, struct decision *d, const struct decide_request *
 	v->sandbox[VIEW_DEFAULTS] = json_object_get(v->defaults, "sandbox");
 	v->sandbox[VIEW_AGENT] = json_object_get(v->agent, "sandbox");
 	v->shared = d->scope == SCOPE_SHARED;
-	v->agent_path = arena_printf(v->arena, "agents.list[%zu]", v->agent_index);
+	v->agent_path = v->agent_index < d->config->agent_count
+				? d->config->agent_keys[v->agent_index]
+				: arena_printf(v->arena, "agents.list[%zu]", v->agent_index);
 	find_blocks(v);
 }

@@ -24,7 +24,7 @@ struct view {
 	const json_t *defaults; /* agents.defaults */
 	const json_t *sandbox[2]; /* agents.defaults.sandbox, agents.list[i].sandbox */
 	size_t agent_index;
-	const char *agent_path; /* agents.list[i] */
+	const char *agent_path; /* agents.list[i] or agents.entries.<id>, as written */
 	/* The blocks below sandbox[], looked up once. */
 	const json_t *blocks[2][VIEW_BLOCK_COUNT_];
 	bool shared; /* resolved scope: docker, browser, prune of the agent do not count */

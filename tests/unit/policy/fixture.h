@@ -25,6 +25,11 @@ static inline struct config *fixture_new(const char *json, const char *brand)
 	config->brand = brand_by_name(brand);
 	config->home = "/home/u";
 	config->state_dir = arena_printf(&config->arena, "/home/u/%s", config->brand->state_dir);
+	config->agent_count = json_array_size(config_get(config, "agents.list"));
+	config->agent_keys = arena_calloc(&config->arena, config->agent_count + 1, sizeof(char *));
+	for (size_t i = 0; i < config->agent_count; i++) {
+		config->agent_keys[i] = arena_printf(&config->arena, "agents.list[%zu]", i);
+	}
 	return config;
 }
 
