@@ -33,7 +33,7 @@ struct apply {
 	struct lines file;
 	struct span *wanted; /* the lines that the current chunk looks for */
 	uint64_t compares;
-	struct place *places;
+	struct place *places, *last; /* last: the newest that is not only appended */
 	size_t place_count;
 	size_t append_at; /* where chunks go that only add */
 	struct error *err;
@@ -259,7 +259,7 @@ static bool is_shared(const struct place *before, const struct place *place, siz
 	struct span old = before->chunk->lines, new = place->chunk->lines;
 	bool kept;
 
-	if (count > before->new_count || count > place->new_count) {
+	if (count > before->old_count || count > before->new_count || count > place->new_count) {
 		return false;
 	}
 	for (size_t i = count; i < before->new_count; i++) {
@@ -320,14 +320,14 @@ static int find_chunk(struct apply *a, const struct patch_chunk *chunk, size_t n
 	if (r <= 0) {
 		return r < 0 ? r : fail_chunk(a, chunk, number, a->wanted, chunk->old_count, least);
 	}
-	if (place.at < least) {
+	if (a->last != NULL && place.at < a->last->at + a->last->old_count) {
 		/* Pinned to the end, it may share lines with the chunk before it, if both agree on them. */
-		place.skip = least - place.at;
-		if (a->place_count == 0 ||
-			!is_shared(&a->places[a->place_count - 1], &place, place.skip)) {
+		place.skip = a->last->at + a->last->old_count - place.at;
+		if (!is_shared(a->last, &place, place.skip)) {
 			return fail_chunk(a, chunk, number, a->wanted, chunk->old_count, least);
 		}
 	}
+	a->last = &a->places[a->place_count];
 	*next = place.at + place.old_count;
 	a->places[a->place_count++] = place;
 	return 0;
@@ -393,33 +393,33 @@ static void add_place(const struct apply *a, const struct place *place, struct b
 	}
 }
 
-static void add_appended(const struct apply *a, struct buf *out)
+/* The next place from p on that only adds lines at the end, or that does not. */
+static const struct place *next_place(const struct apply *a, const struct place *p, bool appends)
 {
-	for (size_t i = 0; i < a->place_count; i++) {
-		if (a->places[i].old_count == 0 && a->places[i].chunk->old_count == 0) {
-			add_place(a, &a->places[i], out);
-		}
+	while (p < a->places + a->place_count && (p->chunk->old_count == 0) != appends) {
+		p++;
 	}
+	return p;
 }
 
 static void build(const struct apply *a, struct buf *out)
 {
-	const struct place *place = a->places, *end = a->places + a->place_count;
-	bool appended = false;
+	const struct place *end = a->places + a->place_count;
+	const struct place *change = next_place(a, a->places, false);
+	const struct place *append = next_place(a, a->places, true);
 	size_t at = 0;
 
 	for (;;) {
-		while (place < end && place->chunk->old_count == 0) {
-			place++;
-		}
-		if (!appended && at >= a->append_at) {
-			add_appended(a, out);
-			appended = true;
-		}
-		if (place < end && at >= place->at) {
-			add_place(a, place, out);
-			at = place->at + place->old_count;
-			place++;
+		bool change_due = change < end && at >= change->at;
+
+		/* Where both are due, their order is that of the patch. */
+		if (append < end && at >= a->append_at && (!change_due || append < change)) {
+			add_place(a, append, out);
+			append = next_place(a, append + 1, true);
+		} else if (change_due) {
+			add_place(a, change, out);
+			at = change->at + change->old_count;
+			change = next_place(a, change + 1, false);
 		} else if (at < a->file.count) {
 			add_line(out, line_at(&a->file, at),
 				ends_crlf(raw_line(&a->file, at), a->file.crlf));
