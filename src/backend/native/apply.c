@@ -67,8 +67,8 @@ static int self_map(struct apply *a)
 	r = sys_write_file(AT_FDCWD, "/proc/self/setgroups", "deny", 4);
 	if (r == -ENOENT || r == -EACCES) {
 		return error_set(a->err, -r,
-			"cannot start the sandbox: /proc is not mounted or not writable here, and the id "
-			"map of a user namespace is set there");
+			"cannot start the sandbox: the id map in /proc/self cannot be written; mount /proc "
+			"read-write, and do not start sandboxes from a process that is not dumpable");
 	}
 	n = snprintf(map, sizeof(map), "%u %u 1\n", plan->inside_uid, plan->outside_uid);
 	if (r == 0) {
@@ -153,8 +153,7 @@ static int walk(struct apply *a, const char *target, bool directory)
 		memcpy(name, rest, len);
 		name[len] = '\0';
 		rest = next_name;
-		next = sys_openat2(
-			at, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+		next = sys_openat2(at, name, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
 		if (next == -ENOENT) {
 			if (last && !directory) {
 				(void)mknodat(at, name, S_IFREG | 0644, 0);

@@ -17,9 +17,32 @@
 #include <unistd.h>
 
 #include "base/macro.h"
+#include "base/num.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "os/sys.h"
+
+/* The first count numbers of a text, blanks or points between them. */
+static bool read_numbers(const char *text, uint32_t *ret, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		char digits[16];
+		size_t len;
+
+		text += strspn(text, " \t.");
+		len = strspn(text, "0123456789");
+		if (len >= sizeof(digits)) {
+			return false;
+		}
+		memcpy(digits, text, len);
+		digits[len] = '\0';
+		if (num_parse_u32(digits, 0, UINT32_MAX, &ret[i]) < 0) {
+			return false;
+		}
+		text += len;
+	}
+	return true;
+}
 
 /* Dangerous, or telling about the host, or both. What a sandbox could read there it has no use for;
  * most is root's alone anyway, this is the second net. */
@@ -177,9 +200,7 @@ static int collect_root(const struct sandbox_spec *spec, struct arena *arena,
 
 bool facts_is_privileged(void)
 {
-	unsigned first;
-	unsigned outside;
-	unsigned count;
+	uint32_t range[3]; /* inside, outside, count */
 	char map[128];
 
 	if (geteuid() != 0 || !sys_has_capability(CAP_SYS_ADMIN) ||
@@ -189,8 +210,8 @@ bool facts_is_privileged(void)
 	/* Root of a user namespace that is not the first: there is nothing that it could map us to,
 	 * and its own id is an ordinary one on the host. */
 	return sys_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
-	       sscanf(map, "%u %u %u", &first, &outside, &count) == 3 && outside == 0 &&
-	       count == UINT_MAX;
+	       read_numbers(map, range, ARRAY_SIZE(range)) && range[1] == 0 &&
+	       range[2] == UINT32_MAX;
 }
 
 static int check_workspace(
@@ -239,11 +260,10 @@ static int check_workspace(
 bool facts_nproc_per_namespace(void)
 {
 	struct utsname name;
-	unsigned major = 0;
-	unsigned minor = 0;
+	uint32_t version[2];
 
-	return uname(&name) == 0 && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
-	       (major > 5 || (major == 5 && minor >= 14));
+	return uname(&name) == 0 && read_numbers(name.release, version, ARRAY_SIZE(version)) &&
+	       (version[0] > 5 || (version[0] == 5 && version[1] >= 14));
 }
 
 static const char *choose_staging(void)
@@ -278,11 +298,11 @@ int facts_collect(const struct sandbox_spec *spec, const char *init_path, struct
 	facts.nofile_hard = nofile.rlim_max;
 	if (!facts.privileged && facts.caller_uid == 0 && sys_has_capability(CAP_SETUID)) {
 		char map[128];
-		unsigned outside = 0;
+		uint32_t range[2]; /* inside, outside */
 
 		/* Root in the first user namespace, but without what it takes to be somebody else. */
 		if (sys_read_file(AT_FDCWD, "/proc/self/uid_map", map, sizeof(map)) > 0 &&
-			sscanf(map, "%*u %u", &outside) == 1 && outside == 0) {
+			read_numbers(map, range, ARRAY_SIZE(range)) && range[1] == 0) {
 			return error_plain(err, EPERM,
 				"root without CAP_SYS_ADMIN cannot start a sandbox under an unprivileged "
 				"uid; run creel as an ordinary user");

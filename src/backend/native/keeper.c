@@ -53,6 +53,8 @@ static void let_go(void)
 		(void)dup2(null, fd);
 	}
 	(void)sys_close_range(3, ~0U, 0);
+	/* Not before: the sandbox's first process inherits it, and has to write its /proc/self/uid_map. */
+	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* Or the starter's file system could not be unmounted. */
 	if (chdir("/") < 0) {
 		return;
@@ -76,7 +78,6 @@ __attribute__((noreturn)) static void run_keeper(
 	(void)signal(SIGCHLD, SIG_DFL);
 	(void)setsid();
 	(void)prctl(PR_SET_NAME, "creel-keeper");
-	(void)prctl(PR_SET_DUMPABLE, 0);
 	if (request->run_dir == NULL) {
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
 		if (getppid() != starter) {

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* Starts, asks and ends sandboxes for the tests of what holds inside. */
+#include "rig.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+void rig_init(struct rig *rig, uid_t owner)
+{
+	static const char *const tmpfs[] = {"/tmp:size=16m", "/var/tmp", "/run", NULL};
+
+	(void)memset(rig, 0, sizeof(*rig));
+	(void)snprintf(rig->workspace, sizeof(rig->workspace), "/tmp/creel test.XXXXXX");
+	if (mkdtemp(rig->workspace) == NULL || chmod(rig->workspace, 0700) < 0 ||
+		(geteuid() == 0 && chown(rig->workspace, owner, owner) < 0)) {
+		perror("workspace");
+		exit(1);
+	}
+	rig->mounts[0] = (struct spec_mount){
+		.kind = MOUNT_WORKSPACE, .source = rig->workspace, .target = "/workspace"};
+	rig->spec = (struct sandbox_spec){
+		.backend = BACKEND_NATIVE,
+		.name = rig->workspace,
+		.workdir = "/workspace",
+		.read_only_root = true,
+		.access = ACCESS_RW,
+		.workspace_dir = rig->workspace,
+		.network = "none",
+		.tmpfs = {.items = (const char **)(uintptr_t)tmpfs, .count = 3},
+		.pids_limit = 64,
+		.mounts = rig->mounts,
+		.mount_count = 1,
+	};
+}
+
+int rig_start(struct rig *rig)
+{
+	const struct backend_start_opts opts = {.once = true, .init_path = getenv("CREEL_PROBE")};
+
+	return backend_by_kind(BACKEND_NATIVE)->start(&rig->spec, &opts, &rig->sandbox, &rig->err);
+}
+
+const char *rig_ask(struct rig *rig, const char *question)
+{
+	size_t len = 0;
+
+	if (send(rig->sandbox.stream_fd, question, strlen(question), MSG_NOSIGNAL) < 0) {
+		return "(cannot ask)";
+	}
+	while (len < sizeof(rig->answer) - 1) {
+		ssize_t n = recv(rig->sandbox.stream_fd, rig->answer + len,
+			sizeof(rig->answer) - 1 - len, 0);
+
+		if (n <= 0) {
+			return "(no answer)";
+		}
+		len += (size_t)n;
+		if (rig->answer[len - 1] == '\n') {
+			break;
+		}
+	}
+	rig->answer[len - 1] = '\0';
+	return rig->answer;
+}
+
+void rig_finish(struct rig *rig)
+{
+	struct error err;
+	char command[512];
+
+	if (rig->sandbox.keeper > 0) {
+		(void)close(rig->sandbox.stream_fd);
+		(void)backend_by_kind(BACKEND_NATIVE)->finish(&rig->sandbox, &err);
+	}
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", rig->workspace);
+	if (system(command) != 0) {
+		(void)fprintf(stderr, "cannot remove %s\n", rig->workspace);
+	}
+}
+
+int rig_as_user(uid_t uid, int (*what)(void))
+{
+	pid_t pid = fork();
+	int status = 0;
+
+	if (pid == 0) {
+		if (setgroups(0, NULL) < 0 || setresgid(uid, uid, uid) < 0 ||
+			setresuid(uid, uid, uid) < 0) {
+			_exit(1);
+		}
+		/* Changing ids takes it away, and with it the way to write the own id map. */
+		(void)prctl(PR_SET_DUMPABLE, 1);
+		exit(what());
+	}
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}

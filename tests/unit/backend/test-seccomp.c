@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* The system call filter, run by a small BPF machine: every name of the table, every ABI. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "backend/native/seccomp-table.h"
+#include "base/macro.h"
+#include "native-seccomp.h"
+
+#if defined(__x86_64__)
+#	define NATIVE AUDIT_ARCH_X86_64
+#else
+#	define NATIVE AUDIT_ARCH_AARCH64
+#endif
+
+static uint32_t load(const struct seccomp_data *data, uint32_t offset)
+{
+	uint32_t word;
+
+	assert_true(offset + sizeof(word) <= sizeof(*data) && offset % 4 == 0);
+	memcpy(&word, (const char *)data + offset, sizeof(word));
+	return word;
+}
+
+static size_t jump(const struct sock_filter *op, size_t at, bool condition)
+{
+	return at + 1 + (condition ? op->jt : op->jf);
+}
+
+/* The subset of classic BPF that the generator emits (Documentation/networking/filter.rst). */
+static uint32_t run(const struct seccomp_data *data, size_t *steps)
+{
+	uint32_t a = 0;
+	size_t at = 0;
+
+	for (*steps = 0;; (*steps)++) {
+		const struct sock_filter *op = &seccomp_filter[at];
+
+		assert_true(at < ARRAY_SIZE(seccomp_filter));
+		switch (op->code) {
+		case BPF_LD | BPF_W | BPF_ABS:
+			a = load(data, op->k);
+			at++;
+			break;
+		case BPF_ALU | BPF_AND | BPF_K:
+			a &= op->k;
+			at++;
+			break;
+		case BPF_JMP | BPF_JA:
+			at += 1 + op->k;
+			break;
+		case BPF_JMP | BPF_JEQ | BPF_K:
+			at = jump(op, at, a == op->k);
+			break;
+		case BPF_JMP | BPF_JGE | BPF_K:
+			at = jump(op, at, a >= op->k);
+			break;
+		case BPF_JMP | BPF_JSET | BPF_K:
+			at = jump(op, at, (a & op->k) != 0);
+			break;
+		case BPF_RET | BPF_K:
+			return op->k;
+		default:
+			fail_msg("instruction 0x%x", op->code);
+		}
+	}
+}
+
+static uint32_t verdict(uint32_t arch, int number, uint64_t arg0, uint64_t arg1, uint64_t arg2)
+{
+	const struct seccomp_data data = {.arch = arch, .nr = number, .args = {arg0, arg1, arg2}};
+	size_t steps;
+
+	return run(&data, &steps);
+}
+
+static uint32_t call(const char *name, uint64_t arg0, uint64_t arg1, uint64_t arg2)
+{
+	int number = seccomp_syscall_resolve_name(name);
+
+	assert_true(number >= 0);
+	return verdict(NATIVE, number, arg0, arg1, arg2);
+}
+
+static uint32_t wanted(enum seccomp_verdict group)
+{
+	switch (group) {
+	case VERDICT_ALLOW:
+		return SECCOMP_RET_ALLOW;
+	case VERDICT_EPERM:
+		return SECCOMP_RET_ERRNO | EPERM;
+	case VERDICT_ENOSYS:
+		return SECCOMP_RET_ERRNO | ENOSYS;
+	case VERDICT_ARGS:
+		break;
+	}
+	return 0;
+}
+
+static void every_name_gets_its_verdict(void **state)
+{
+	size_t known = 0;
+
+	(void)state;
+	for (size_t g = 0; g < ARRAY_SIZE(seccomp_table); g++) {
+		const struct seccomp_group *group = &seccomp_table[g];
+
+		for (size_t i = 0; group->names[i] != NULL && group->verdict != VERDICT_ARGS; i++) {
+			int number = seccomp_syscall_resolve_name(group->names[i]);
+
+			if (number < 0) {
+				continue;
+			}
+			known++;
+			if (verdict(NATIVE, number, 0, 0, 0) != wanted(group->verdict)) {
+				fail_msg("%s", group->names[i]);
+			}
+		}
+	}
+	assert_true(known > 300);
+}
+
+static bool in_table(int number)
+{
+	for (size_t g = 0; g < ARRAY_SIZE(seccomp_table); g++) {
+		for (const char *const *name = seccomp_table[g].names; *name != NULL; name++) {
+			if (seccomp_syscall_resolve_name(*name) == number) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static void what_is_in_no_group_is_unknown(void **state)
+{
+	(void)state;
+	for (int number = 0; number < 2048; number++) {
+		if (!in_table(number) &&
+			verdict(NATIVE, number, 0, 0, 0) != (SECCOMP_RET_ERRNO | ENOSYS)) {
+			fail_msg("%d", number);
+		}
+	}
+	assert_int_equal(verdict(NATIVE, -1, 0, 0, 0), SECCOMP_RET_ERRNO | ENOSYS);
+}
+
+static void other_entries_are_killed(void **state)
+{
+	(void)state;
+	for (int number = 0; number < 512; number++) {
+		assert_int_equal(
+			verdict(AUDIT_ARCH_I386, number, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+		assert_int_equal(
+			verdict(AUDIT_ARCH_ARM, number, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+#if defined(__x86_64__)
+		assert_int_equal(
+			verdict(NATIVE, 0x40000000 | number, 0, 0, 0), SECCOMP_RET_KILL_PROCESS);
+#endif
+	}
+}
+
+static void arguments_decide(void **state)
+{
+	const uint64_t high = 1ULL << 32;
+	const uint32_t allow = SECCOMP_RET_ALLOW;
+	const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
+	const uint32_t family = SECCOMP_RET_ERRNO | EAFNOSUPPORT;
+
+	(void)state;
+	assert_int_equal(call("clone", 0x01200011, 0, 0), allow); /* what fork() does */
+	for (uint64_t bit = 0; bit < 32; bit++) {
+		uint64_t flag = 1ULL << bit;
+		bool namespace =
+			(flag & (CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+					CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)) != 0;
+
+		assert_int_equal(call("clone", flag, 0, 0), namespace ? eperm : allow);
+		assert_int_equal(call("clone", flag | high, 0, 0), namespace ? eperm : allow);
+	}
+	assert_int_equal(call("ioctl", 0, 0x5401, 0), allow);
+	assert_int_equal(call("ioctl", 0, 0x5411, 0), allow);
+	assert_int_equal(call("ioctl", 0, 0x5412, 0), eperm);
+	assert_int_equal(call("ioctl", 0, 0x5412 | high, 0), eperm);
+	assert_int_equal(call("ioctl", 0, 0x541C | high << 7, 0), eperm);
+	assert_int_equal(call("personality", 0, 0, 0), allow);
+	assert_int_equal(call("personality", 0xffffffff, 0, 0), allow);
+	assert_int_equal(call("personality", 0x0400000, 0, 0), eperm); /* READ_IMPLIES_EXEC */
+	assert_int_equal(call("personality", 8, 0, 0), eperm); /* PER_LINUX32 */
+	assert_int_equal(call("prctl", 35, 0, 0), eperm); /* PR_SET_MM */
+	assert_int_equal(call("prctl", 15, 0, 0), allow);
+	assert_int_equal(call("socketpair", AF_UNIX, 0, 0), allow);
+	assert_int_equal(call("socketpair", AF_INET, 0, 0), family);
+}
+
+static void sockets_are_of_few_kinds(void **state)
+{
+	const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
+
+	(void)state;
+	for (int domain = 0; domain < 64; domain++) {
+		bool known = domain == AF_UNIX || domain == AF_INET || domain == AF_INET6 ||
+			     domain == AF_NETLINK;
+
+		assert_int_equal(call("socket", (uint64_t)domain, SOCK_STREAM, 0),
+			known ? SECCOMP_RET_ALLOW : SECCOMP_RET_ERRNO | EAFNOSUPPORT);
+	}
+	assert_int_equal(call("socket", AF_INET, SOCK_RAW | SOCK_CLOEXEC, 1), eperm);
+	assert_int_equal(call("socket", AF_INET6, SOCK_RAW | SOCK_NONBLOCK, 0), eperm);
+	assert_int_equal(call("socket", AF_INET, 10 /* SOCK_PACKET */, 0), eperm);
+	assert_int_equal(call("socket", AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 262), eperm);
+	assert_int_equal(call("socket", AF_INET, SOCK_DGRAM, 17), SECCOMP_RET_ALLOW);
+	assert_int_equal(call("socket", AF_NETLINK, SOCK_RAW, 0), SECCOMP_RET_ALLOW);
+	for (uint64_t protocol = 1; protocol < 32; protocol++) {
+		assert_int_equal(call("socket", AF_NETLINK, SOCK_RAW, protocol), eperm);
+	}
+}
+
+static void a_call_costs_little(void **state)
+{
+	(void)state;
+	for (int number = 0; number < 512; number++) {
+		const struct seccomp_data data = {.arch = NATIVE, .nr = number};
+		size_t steps;
+
+		(void)run(&data, &steps);
+		assert_true(steps < 32);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_name_gets_its_verdict),
+		cmocka_unit_test(what_is_in_no_group_is_unknown),
+		cmocka_unit_test(other_entries_are_killed),
+		cmocka_unit_test(arguments_decide),
+		cmocka_unit_test(sockets_are_of_few_kinds),
+		cmocka_unit_test(a_call_costs_little),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
