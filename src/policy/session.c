@@ -65,9 +65,18 @@ static bool is_agent_id(const char *text)
 char *session_agent_id(struct arena *a, const char *text)
 {
 	char *id = text_trim(a, text);
+	size_t len;
 
-	id = is_agent_id(id) ? text_lower(a, id)
-			     : squeeze(a, text_lower(a, id), is_id_char, SESSION_AGENT_MAX);
+	if (is_agent_id(id)) {
+		return text_lower(a, id);
+	}
+	id = squeeze(a, text_lower(a, id), is_id_char, SESSION_AGENT_MAX);
+	/* A cut can leave a '-' at the end. Where the id is none to begin with ("_x"), normalising it
+	 * again would take that away: an id must stay what it is when it comes back in a key. */
+	len = strlen(id);
+	while (len > 0 && !is_agent_id(id) && id[len - 1] == '-') {
+		id[--len] = '\0';
+	}
 	return *id != '\0' ? id : arena_strdup(a, "main");
 }
 

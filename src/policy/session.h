@@ -45,7 +45,7 @@ void session_resolve(struct arena *a, const json_t *root, const char *agent, con
 	struct session_ref *ret);
 
 /* The channel a canonical key belongs to ("whatsapp", "webchat"); NULL when it names none. */
-const char *session_channel(struct arena *a, const char *key, const char *main_name);
+const char *session_channel(struct arena *a, const char *key, const char *main_key);
 /* The same for a name that somebody gave: aliases put right, lower case; never NULL. */
 const char *session_channel_name(struct arena *a, const char *name);
 

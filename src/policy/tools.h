@@ -47,8 +47,8 @@ struct tool_match {
 
 /*
  * A name in the deny list is refused; else an allow list without entries allows everything; else it
- * has to be in the allow list, where exec brings apply_patch along, and read brings ls, glob and grep. A deny of
- * read denies those too.
+ * has to be in the allow list, where exec brings apply_patch along, and read brings ls, glob and
+ * grep. A deny of read denies those too.
  */
 struct tool_match policy_match(struct arena *a, const struct tool_policy *policy, const char *tool);
 

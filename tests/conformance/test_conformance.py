@@ -154,7 +154,7 @@ def test_binds(fixture_home, row):
     said = json.dumps([error, answer.get("issues")])
     if answer.get("issues"):
         # The text alone condemned it: the validator says so, at the entry.
-        assert ".binds[" in issue_paths_raw(answer)
+        assert ".docker.binds" in issue_paths_raw(answer)
         return
     assert reason_words(row["expect"]["reason"]) in said
 

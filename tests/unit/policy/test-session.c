@@ -28,6 +28,9 @@ static void agent_ids_are_normalised(void **state)
 		{"a--b", "a--b"},
 		{"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
 			"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
+		/* Found by fuzzing: normalising twice took the last '-' away. */
+		{"__aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa b",
+			"__aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"},
 		/* The Kelvin sign is a k in lower case, but no letter of an id before that. */
 		{"\xe2\x84\xaa", "k"},
 	};
@@ -36,6 +39,7 @@ static void agent_ids_are_normalised(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		assert_string_equal(session_agent_id(&a, rows[i][0]), rows[i][1]);
+		assert_string_equal(session_agent_id(&a, rows[i][1]), rows[i][1]);
 	}
 }
 
