@@ -366,7 +366,7 @@ static json_t *list_entry(struct work *work, const struct tool *tool)
 		(void)json_object_set_new(entry, "layer", json_string(verdict.layer));
 		(void)json_object_set_new(entry, "reason", json_string(verdict.reason));
 	} else if (!offered) {
-		(void)json_object_set_new(entry, "layer", json_string("workspaceAccess"));
+		(void)json_object_set_new(entry, "layer", json_string("workspace"));
 		(void)json_object_set_new(entry, "reason",
 			json_string("the workspace is read-only (workspaceAccess ro)"));
 	}

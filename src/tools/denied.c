@@ -90,7 +90,7 @@ void denied_by_access(struct tool_call *call)
 		"Tool \"%s\" is not offered: the workspace is read-only here "
 		"(workspaceAccess=ro, from %s).\n",
 		call->tool->name, or_unknown(key));
-	deny(call, call->tool->name, &text, "workspaceAccess", "workspaceAccess: ro",
+	deny(call, call->tool->name, &text, "workspace", "workspaceAccess: ro",
 		json_pack("[s]", "agents.defaults.sandbox.workspaceAccess"));
 }
 

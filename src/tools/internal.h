@@ -46,7 +46,7 @@ struct tool_session {
 	struct link *link, *host_link;
 	const struct decision *decision;
 	char *backend_name, *container;
-	bool may_background;
+	bool may_background, no_sync;
 	bool lost;
 	struct error lost_why;
 	struct tool_call *calls;

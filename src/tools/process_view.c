@@ -258,16 +258,16 @@ static json_t *log_details(const struct tool_process *p, uint64_t total)
 {
 	json_t *details = json_object();
 	const char *kept = p->out.kept.data != NULL ? p->out.kept.data : "";
+	json_int_t chars = (json_int_t)utf8_count(kept, p->out.kept.len);
+	json_int_t lost = (json_int_t)p->out.dropped + (json_int_t)p->out.missing;
 
 	(void)json_object_set_new(details, "status", json_string(process_status(p)));
 	(void)json_object_set_new(details, "sessionId", json_string(p->id));
 	(void)json_object_set_new(details, "total", json_integer((json_int_t)total));
 	(void)json_object_set_new(details, "totalLines", json_integer((json_int_t)total));
-	(void)json_object_set_new(
-		details, "totalChars", json_integer((json_int_t)utf8_count(kept, p->out.kept.len)));
+	(void)json_object_set_new(details, "totalChars", json_integer(chars));
 	(void)json_object_set_new(details, "totalBytes", json_integer((json_int_t)p->out.end));
-	(void)json_object_set_new(
-		details, "lostBytes", json_integer((json_int_t)(p->out.dropped + p->out.missing)));
+	(void)json_object_set_new(details, "lostBytes", json_integer(lost));
 	(void)json_object_set_new(
 		details, "truncated", json_boolean(p->out.dropped > 0 || p->out.missing > 0));
 	(void)json_object_set_new(details, "name", result_string(p->name, strlen(p->name)));

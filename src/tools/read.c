@@ -20,7 +20,7 @@ enum {
 	 * at 4 characters a token, no more than 8 pages and 512 KiB (reference 5.3). */
 	PAGES_MAX = 8,
 	ADAPTIVE_MAX = 512 * 1024,
-	CONTEXT_TOKENS_DEFAULT = 128000,
+	CONTEXT_TOKENS_DEFAULT = 200000,
 };
 
 static const char parameters[] =
@@ -50,8 +50,8 @@ static void add_notice(
 			"%s[Line %" PRIu64 " is %" PRIu64
 			" bytes, over the limit of %d KiB for a page. Use exec: sed -n '%" PRIu64
 			"p' FILE | head -c %d]",
-			text->len > 0 ? "\n\n" : "", f[4] != 0 ? f[4] : f[2], f[7],
-			PAGE_BYTES / 1024, f[4] != 0 ? f[4] : f[2], PAGE_BYTES);
+			text->len > 0 ? "\n\n" : "", f[2], f[7], PAGE_BYTES / 1024, f[2],
+			PAGE_BYTES);
 		return;
 	}
 	if (f[4] == 0) {

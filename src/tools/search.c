@@ -90,6 +90,7 @@ static void on_entries(struct tool_call *call, struct file_answer *answer)
 		int name_at = 0;
 		const char *name;
 
+		/* A number out of range shows a wrong size, no more. NOLINTNEXTLINE(cert-err34-c) */
 		if (sscanf(entry, "%c %o %" SCNu64 " %" SCNd64 "%n", &type, &mode, &size, &mtime,
 			    &name_at) < 4) {
 			break;

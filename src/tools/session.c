@@ -24,6 +24,7 @@ struct tool_session *tool_session_new(const struct tool_session_opts *opts)
 		.backend_name = opts->backend_name != NULL ? xstrdup(opts->backend_name) : NULL,
 		.container = opts->container != NULL ? xstrdup(opts->container) : NULL,
 		.may_background = opts->may_background,
+		.no_sync = opts->no_sync,
 	};
 	return session;
 }

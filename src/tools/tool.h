@@ -60,6 +60,7 @@ struct tool_session_opts {
 	const struct decision *decision; /* borrowed; whose sandbox this is */
 	const char *backend_name, *container; /* for details.sandbox; copied */
 	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
+	bool no_sync; /* files are not flushed to the disk: faster, and lost in a power cut */
 };
 
 /* What tools remember between calls in one sandbox: background processes above all. */

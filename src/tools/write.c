@@ -28,10 +28,9 @@ static const char patch_parameters[] =
 	"Patch, with *** Add File: P, *** Delete File: P, *** Update File: P (then *** Move to: Q, @@ "
 	"chunks)\"}},\"required\":[\"input\"]}";
 
-/* tools.fs.sync: false trades the file's survival of a power cut for speed. */
 static uint32_t sync_flag(const struct tool_call *call)
 {
-	return setting_bool(call->decision, "tools.fs.sync", true) ? 0 : WIRE_FILE_NO_SYNC;
+	return call->session->no_sync ? WIRE_FILE_NO_SYNC : 0;
 }
 
 /* A file with several names shows its new content under this one only. */
