@@ -5,6 +5,7 @@
 #include "base/macro.h"
 #include "config/config.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): literals that are joined */
 #define BRAND(id, env, mode)                                                                    \
 	{                                                                                       \
 		.name = id, .state_dir = "." id, .config_name = id ".json",                     \
@@ -14,6 +15,7 @@
 		.container_prefix = id "-sbx-", .env_prefix = env, .label_prefix = id ".",      \
 		.default_mode = mode,                                                           \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 /* The search goes from top to bottom. A configuration of another program keeps that program's
  * default, which is no sandbox unless asked for; Creel's own is to sandbox everything. */

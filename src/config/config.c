@@ -331,20 +331,30 @@ static const char *absolute(struct arena *a, const char *path)
 
 static void run_steps(struct loader *l)
 {
+	struct doc_node *empty = doc_new(l->arena, DOC_OBJECT, l->root);
+
 	include_resolve(l);
+	if (l->root->type != DOC_OBJECT) {
+		if (l->issue_count == 0) {
+			loader_error(l, l->root, "write { ... }",
+				"a configuration is an object; found %s",
+				doc_type_name(l->root->type));
+		}
+		l->root = empty;
+		return;
+	}
 	migrate_doc(l);
 	env_substitute(l);
 	validate_doc(l);
 	normalize_doc(l);
 }
 
-static int read_config(struct loader *l, bool standard, struct error *err)
+static int read_config(struct loader *l, struct error *err)
 {
 	static const struct doc_node empty = {.type = DOC_OBJECT};
 	struct config *config = l->config;
 	struct error cause = {0};
 
-	(void)standard;
 	l->root = doc_alias(l->arena, &empty);
 	if (config->path != NULL) {
 		struct doc_node *root = loader_parse_file(l, config->path, NULL, &cause);
@@ -376,7 +386,7 @@ int config_load(const struct config_request *request, struct config **ret, struc
 	config->path = absolute(l.arena, find_file(l.arena, request, &named, &standard));
 	r = choose_brand(config, request, standard, err);
 	if (r == 0) {
-		r = read_config(&l, standard, err);
+		r = read_config(&l, err);
 	}
 	if (r < 0) {
 		free(l.issues);

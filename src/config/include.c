@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* $include: parts of a configuration in other files of its directory. */
+#include <assert.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ static bool check_chain(
 			return false;
 		}
 	}
+	assert(chain != NULL);
 	if (chain->depth >= INCLUDE_DEPTH) {
 		loader_file_error(
 			l, name, NULL, "$include '%s' is nested deeper than 10 files", name->text);
@@ -193,6 +195,7 @@ static void replace(struct includer *in, const struct chain *chain, struct doc_n
 		process(in, chain, child);
 	}
 	if (content == NULL) {
+		node->type = DOC_BAD; /* without its content, what else it holds is not judged */
 		return;
 	}
 	if (node->count > 0) {
@@ -201,6 +204,7 @@ static void replace(struct includer *in, const struct chain *chain, struct doc_n
 				"include it alone, or as a member's value",
 				"the included file is %s, so no other key can stand beside $include",
 				doc_type_name(content->type));
+			node->type = DOC_BAD;
 			return;
 		}
 		deep_merge(content, doc_alias(in->loader->arena, node));

@@ -87,14 +87,23 @@ void json5_scratch(struct json5_reader *r, size_t size)
 	}
 }
 
+/* What a comment cannot hold: broken UTF-8, and NUL, which ends a text for half of all programs. */
+static bool check_comment_char(struct json5_reader *r, uint32_t c)
+{
+	if (c == UINT32_MAX) {
+		return json5_unexpected(r, "a comment");
+	}
+	return c != 0 || json5_fail(r, r->at, "the file holds the character NUL", NULL);
+}
+
 static bool skip_line_comment(struct json5_reader *r)
 {
 	uint32_t c;
 	unsigned len;
 
 	for (r->at += 2; (len = json5_peek(r, r->at, &c)) > 0; r->at += len) {
-		if (c == UINT32_MAX) {
-			return json5_unexpected(r, "a comment");
+		if (!check_comment_char(r, c)) {
+			return false;
 		}
 		if (c == '\n' || c == '\r' || c == 0x2028 || c == 0x2029) {
 			return true;
@@ -110,8 +119,8 @@ static bool skip_block_comment(struct json5_reader *r)
 	unsigned len;
 
 	for (r->at += 2; (len = json5_peek(r, r->at, &c)) > 0; r->at += len) {
-		if (c == UINT32_MAX) {
-			return json5_unexpected(r, "a comment");
+		if (!check_comment_char(r, c)) {
+			return false;
 		}
 		if (c == '*' && r->end - r->at > 1 && r->at[1] == '/') {
 			r->at += 2;

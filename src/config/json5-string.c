@@ -234,7 +234,9 @@ bool json5_read_string(struct json5_reader *r, struct doc_node *node, bool as_ke
 		return false;
 	}
 	set_text(r, node, r->scratch, text.len, as_key);
-	if (!as_key && text.refused) {
+	if (as_key) {
+		node->made = text.refused; /* for the object's reader, which clears it */
+	} else if (text.refused) {
 		node->type = DOC_BAD;
 	}
 	return true;

@@ -11,6 +11,7 @@
 #include "base/own.h"
 #include "config/json5-internal.h"
 #include "config/source.h"
+#include "config/unicode.h"
 
 /* Objects up to this size are searched pair by pair, larger ones sorted. */
 enum { LINEAR_KEYS = 8 };
@@ -64,17 +65,22 @@ bool json5_unexpected(struct json5_reader *r, const char *expected)
 	_cleanup_buf_ struct buf message = {0};
 	uint32_t c;
 	unsigned len = json5_peek(r, r->at, &c);
+	const char *hint = NULL;
 
 	if (len == 0) {
 		buf_addf(&message, "the file ends here; expected %s", expected);
 	} else if (c == UINT32_MAX) {
 		return json5_fail(r, r->at, "invalid UTF-8", "save the file as UTF-8");
+	} else if (strcmp(expected, "a value") == 0 && unicode_is_letter(c)) {
+		hint = "a text needs quotes; true, false and null are written in lower case";
+		buf_addf(&message, "unexpected '%.*s'; expected %s", (int)len, r->at, expected);
 	} else {
+		hint = strncmp(expected, "','", 3) == 0 ? "is a comma missing?" : NULL;
 		buf_add_str(&message, "unexpected '");
 		buf_add_escaped(&message, r->at, len, 0);
 		buf_addf(&message, "'; expected %s", expected);
 	}
-	return json5_fail(r, r->at, arena_strdup(r->arena, message.data), NULL);
+	return json5_fail(r, r->at, arena_strdup(r->arena, message.data), hint);
 }
 
 static int compare_keys(const void *a, const void *b)
@@ -252,6 +258,10 @@ static bool read_object(struct json5_reader *r, struct doc_node *node)
 			!read_separator(r, '}', &more)) {
 			return false;
 		}
+		if (child->made) { /* the key was refused; nothing is said about its value */
+			child->made = false;
+			child->type = DOC_BAD;
+		}
 	}
 	find_duplicates(r, node);
 	leave(r, node);
@@ -324,7 +334,7 @@ static bool read_document(struct json5_reader *r, struct doc_node *root)
 	if (!read_value(r, root) || !json5_skip_space(r)) {
 		return false;
 	}
-	return r->at == r->end || json5_unexpected(r, "nothing after the value");
+	return r->at == r->end || json5_unexpected(r, "the end of the file");
 }
 
 int json5_parse(struct arena *a, const char *text, size_t len, uint16_t source,

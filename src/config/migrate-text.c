@@ -37,7 +37,13 @@ static size_t comment_end(const struct writer *w, size_t at)
 		return at;
 	}
 	if (w->text[at + 1] == '/') {
-		return at + strcspn(w->text + at, "\r\n");
+		/* A line also ends at U+2028 and U+2029. */
+		while (at < w->len && w->text[at] != '\n' && w->text[at] != '\r' &&
+			strncmp(w->text + at, "\xe2\x80\xa8", 3) != 0 &&
+			strncmp(w->text + at, "\xe2\x80\xa9", 3) != 0) {
+			at++;
+		}
+		return at;
 	}
 	end = w->text[at + 1] == '*' ? strstr(w->text + at + 2, "*/") : NULL;
 	return end != NULL ? (size_t)(end + 2 - w->text) : at;
@@ -171,7 +177,10 @@ static void write_member(
 	size_t start, end = trailing_comment(w, child, &start);
 
 	if (!child->made) {
-		write_comments(w, child->lead, object ? child->key_offset : child->offset, depth);
+		/* An item of the list may have been a member with a key. */
+		bool keyed = object || child->written_key != NULL;
+
+		write_comments(w, child->lead, keyed ? child->key_offset : child->offset, depth);
 	}
 	indent(w, depth);
 	if (object) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The key table as documentation: docs/CONFIG.md and the manual page. */
+#include <assert.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -120,6 +121,7 @@ static void type_text(const struct schema_row *row, struct buf *out)
 	_Static_assert(ARRAY_SIZE(names) == SCHEMA_TYPE_COUNT_, "one name per type");
 
 	if (row->type == SCHEMA_ENUM) {
+		assert(row->values != NULL);
 		for (const char *p = row->values; *p != '\0'; p++) {
 			if (*p == '|') {
 				buf_add_str(out, ", ");

@@ -234,6 +234,17 @@ static unsigned distance(const char *a, const char *b)
 	return rows[a_len % 3][b_len];
 }
 
+/* "readOnly" is meant to be "readOnlyRoot", however many letters are missing. */
+static bool is_start_of(const char *name, const char *key)
+{
+	size_t i = 0;
+
+	while (name[i] != '\0' && lower(name[i]) == lower(key[i])) {
+		i++;
+	}
+	return name[i] == '\0' && i >= 4;
+}
+
 const char *schema_nearest(const struct schema_node *node, const char *name)
 {
 	/* A third of the letters may differ, at least one and at most three. */
@@ -244,6 +255,7 @@ const char *schema_nearest(const struct schema_node *node, const char *name)
 	for (const struct schema_node *child = node->first; child != NULL; child = child->next) {
 		unsigned d = distance(name, child->name);
 
+		d = d > limit && is_start_of(name, child->name) ? limit : d;
 		/* A name of Creel's own is a better guess than one that is passed over. */
 		if (d < best ||
 			(d == best && d <= limit && nearest != NULL &&

@@ -9,6 +9,9 @@
 #include "config/loader.h"
 #include "config/schema.h"
 
+/* 2^53: every integer up to it is a double. */
+static const double exact_limit = 9007199254740992.0;
+
 static void validate(struct loader *l, struct doc_node *node, const struct schema_node *schema);
 
 /* What was found, for a message: short, and nothing secret. */
@@ -60,7 +63,7 @@ static void validate_number(struct loader *l, struct doc_node *node, const struc
 	double value;
 
 	/* 24.0 and 1e3 are integers as well. */
-	if (integer && node->type == DOC_REAL && fabs(node->real) < 9007199254740992.0 &&
+	if (integer && node->type == DOC_REAL && fabs(node->real) < exact_limit &&
 		!(trunc(node->real) < node->real) && !(trunc(node->real) > node->real)) {
 		node->integer = (int64_t)node->real;
 		node->type = DOC_INT;
@@ -71,8 +74,13 @@ static void validate_number(struct loader *l, struct doc_node *node, const struc
 	}
 	value = node->type == DOC_INT ? (double)node->integer : node->real;
 	if (limited && (value < row->min || value > row->max)) {
-		loader_error(l, node, NULL, "expected %s from %.15g to %.15g; found %s",
-			integer ? "an integer" : "a number", row->min, row->max,
+		const char *what = integer ? "an integer" : "a number";
+		const char *range =
+			row->max < exact_limit
+				? arena_printf(l->arena, "from %.15g to %.15g", row->min, row->max)
+				: arena_printf(l->arena, "of at least %.15g", row->min);
+
+		loader_error(l, node, NULL, "expected %s %s; found %s", what, range,
 			found(l, node, row));
 	}
 }
@@ -236,6 +244,9 @@ static void validate_member(struct loader *l, struct doc_node *node, struct doc_
 {
 	const struct schema_node *member = schema_child(schema, child->key);
 
+	if (child->type == DOC_BAD) {
+		return;
+	}
 	if (member == NULL) {
 		unknown_key(l, node, child, schema);
 		return;
