@@ -13,6 +13,8 @@
 #include "cli/prepare.h"
 #include "cli/table.h"
 
+enum { READ_CHUNK = 64 * 1024 };
+
 struct migrate_args {
 	struct common_args common;
 	bool write;
@@ -36,8 +38,8 @@ static int read_file(const char *path, struct buf *ret, struct error *err)
 	}
 	buf_init(ret, LIMIT_CONFIG_BYTES);
 	for (;;) {
-		char *room = buf_reserve(ret, 64 * 1024);
-		ssize_t n = room != NULL ? read(fd, room, 64 * 1024) : 0;
+		char *room = buf_reserve(ret, READ_CHUNK);
+		ssize_t n = room != NULL ? read(fd, room, READ_CHUNK) : 0;
 
 		if (room == NULL) {
 			return error_plain(err, EFBIG, "%s is larger than 16 MiB", path);

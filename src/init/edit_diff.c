@@ -2,6 +2,7 @@
 /* What an edit changed, line by line, as models know it. */
 #include "init/edit.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,12 +50,14 @@ static int add_step(struct script *s, int prev, enum kind kind, int count)
 		s->step_cap = s->step_cap > 0 ? s->step_cap * 2 : 64;
 		s->steps = xreallocarray(s->steps, (size_t)s->step_cap, sizeof(*s->steps));
 	}
+	assert(s->steps != NULL);
 	s->steps[s->step_count] = (struct step){prev, count, kind};
 	return s->step_count++;
 }
 
 static int extend(struct script *s, int last, enum kind kind)
 {
+	assert(last < 0 || s->steps != NULL);
 	if (last >= 0 && s->steps[last].kind == kind) {
 		return add_step(s, s->steps[last].prev, kind, s->steps[last].count + 1);
 	}

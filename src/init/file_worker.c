@@ -29,6 +29,8 @@
 #include "init/file.h"
 #include "init/fs_ops.h"
 
+enum { RECEIVE_CHUNK = 64 * 1024 };
+
 /* One request, whole, and its answer under construction. */
 struct job {
 	struct wire_file_request wire;
@@ -306,8 +308,8 @@ static bool read_frame(int fd, struct buf *in, struct frame_header *ret)
 		if (r != 0) {
 			return r > 0;
 		}
-		room = buf_reserve(in, 64 * 1024);
-		n = recv(fd, room, 64 * 1024, 0);
+		room = buf_reserve(in, RECEIVE_CHUNK);
+		n = recv(fd, room, RECEIVE_CHUNK, 0);
 		if (n < 0 && errno == EINTR) {
 			continue;
 		}

@@ -42,7 +42,7 @@ int fs_list(const struct fs_root *root, const char *path, size_t limit, struct a
 	_cleanup_free_ struct name_entry *names = NULL;
 	struct fs_list_result result = {0};
 	const char *shown;
-	bool more;
+	bool more = false;
 	int r = fs_open_directory(root, arena, path, &fd, &shown, err);
 
 	if (r < 0) {

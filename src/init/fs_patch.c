@@ -66,7 +66,7 @@ static struct target *find_target(struct session *s, const struct fs_place *plac
 	return NULL;
 }
 
-/* Takes over place and fd. */
+/* Takes over place and fd: TAKE_FD() writes it. NOLINTNEXTLINE(readability-non-const-parameter) */
 static int add_target(struct session *s, struct fs_place *place, int *fd, struct target **ret)
 {
 	struct target *t = &s->targets[s->count];
@@ -199,7 +199,7 @@ static int remove_name(struct session *s, const char *path, const char **ret_sho
 static int run_update(struct session *s, const struct patch_hunk *hunk)
 {
 	_cleanup_buf_ struct buf text = {0};
-	struct target *from, *to;
+	struct target *from = NULL, *to;
 	const char *shown, *unused;
 	int r = get_target(s, hunk->path, FS_FOLLOW, &from, &shown);
 

@@ -214,11 +214,18 @@ static void cut_data(struct buf *data, size_t len)
 	}
 }
 
-static int read_long_line(struct reader *r, struct fs_read_result *ret, struct error *err)
+static int read_long_line(
+	struct reader *r, bool at_end, struct fs_read_result *ret, struct error *err)
 {
 	bool end = false;
 	int more = 0;
 
+	if (at_end) {
+		/* Its newline is here already: read it again, as the end of the line. */
+		r->used--;
+		r->ends--;
+		ret->data.len--;
+	}
 	ret->cut = FS_CUT_LONG_LINE;
 	ret->long_line = ret->data.len;
 	cut_data(&ret->data, 0);
@@ -265,12 +272,7 @@ static int collect(struct reader *r, uint64_t lines, size_t max_bytes, struct fs
 		}
 		if (ret->data.len - end > max_bytes) {
 			if (ret->line_count == 0) {
-				if (end) {
-					r->used--;
-					r->ends--;
-					ret->data.len--;
-				}
-				return read_long_line(r, ret, err);
+				return read_long_line(r, end, ret, err);
 			}
 			ret->cut = FS_CUT_BYTES;
 			cut_data(&ret->data, start);
@@ -375,7 +377,7 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 	_cleanup_free_ char *chunk = NULL;
 	_cleanup_close_ int fd = FD_NONE;
 	struct reader reader;
-	struct stat st;
+	struct stat st = {0};
 	int r;
 
 	r = fs_place_find(root, &arena, path, FS_FOLLOW, &place, err);

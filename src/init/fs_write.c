@@ -67,6 +67,7 @@ void fs_edit_result_finish(struct fs_edit_result *result)
 	buf_finish(&result->diff);
 }
 
+/* The parts of one request. NOLINTNEXTLINE(readability-function-size) */
 int fs_edit(const struct fs_root *root, const char *path, const char *old_text, size_t old_len,
 	const char *new_text, size_t new_len, bool sync, struct fs_edit_result *ret,
 	struct error *err)

@@ -59,7 +59,7 @@ static const char *const *find_paths(struct arena *a, const char *name, const ch
 		if (len > 0) {
 			path[len++] = '/';
 		}
-		memcpy(path + len, name, name_len);
+		memcpy(path + len, name, name_len + 1);
 		strv_add_ref(&paths, a, path);
 		at += strcspn(at, ":");
 		if (*at == '\0') {

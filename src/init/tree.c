@@ -239,7 +239,7 @@ static bool belongs(
 	bool first = true;
 
 	for (size_t depth = 0; m != NULL && depth <= s->count; depth++) {
-		uint64_t marks[2], from, to;
+		uint64_t marks[2] = {0}, from, to;
 
 		get_marks(tree, m->pid, marks);
 		/* What is below BASE or above BASE + SPAN was lowered, or never marked. */

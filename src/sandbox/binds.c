@@ -246,7 +246,7 @@ static bool inside(const char *path, const struct strv *roots)
 
 static int add_canonical(struct checker *c, struct strv *list, const char *path, struct error *err)
 {
-	char *canonical;
+	char *canonical = NULL;
 	bool missing;
 	int r = bind_canonical(c->arena, path, &canonical, &missing, err);
 

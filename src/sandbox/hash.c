@@ -84,6 +84,8 @@ static void dump_real(struct buf *out, double number)
 
 		(void)snprintf(text, sizeof(text), "%.*g", digits, number);
 		back = strtod(text, NULL);
+		/* Not ==: that is what -Wfloat-equal is there to stop, and -0 is not 0 here.
+		 * NOLINTNEXTLINE(bugprone-suspicious-memory-comparison,cert-exp42-c,cert-flp37-c) */
 		if (memcmp(&back, &number, sizeof(back)) == 0) {
 			break;
 		}

@@ -163,7 +163,7 @@ void frame_add_file_done(struct buf *out, uint32_t stream, const struct wire_fil
 	struct wire_bytes text = clipped(done->text);
 
 	frame_add_header(out, (enum frame_kind)FRAME_FILE_DONE, stream,
-		(uint32_t)(4 + 4 + text.len + 8 * WIRE_FILE_FACTS));
+		(uint32_t)(4 + 4 + text.len + sizeof(done->facts)));
 	buf_add_u32le(out, done->errnum);
 	add_string(out, text);
 	for (size_t i = 0; i < WIRE_FILE_FACTS; i++) {

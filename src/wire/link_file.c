@@ -2,6 +2,7 @@
 /* The gateway's end of the file tools' requests. */
 #include "wire/link_file.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -36,6 +37,7 @@ bool link_file_known(const struct link *link, uint32_t stream)
 	return file != NULL;
 }
 
+/* The parts of one request. NOLINTNEXTLINE(readability-function-size) */
 int link_file_call(struct link *link, const struct wire_file_request *request, struct wire_bytes a,
 	struct wire_bytes b, const struct link_file_ops *ops, void *arg, uint32_t *ret_stream,
 	struct error *err)
@@ -115,6 +117,7 @@ int link_file_frame(struct link *link, const struct frame_header *header, struct
 	struct wire_file_done done;
 	int r;
 
+	assert(file != NULL); /* link_has_file() said so */
 	if (header->kind == FRAME_FILE_DATA) {
 		return on_data(file, payload, err);
 	}

@@ -415,6 +415,7 @@ int link_attach(struct link *link, uint32_t stream, uint64_t out_offset, uint64_
 	return ask_output(link, stream, &attach, ops, arg, err);
 }
 
+/* The parts of one request. NOLINTNEXTLINE(readability-function-size) */
 int link_fetch(struct link *link, uint32_t stream, uint64_t out_offset, uint64_t err_offset,
 	uint32_t max, const struct link_process_ops *ops, void *arg, struct error *err)
 {
