@@ -162,11 +162,14 @@ static json_t *warnings_array(const struct decision *d)
 
 json_t *report_explain(const struct decision *decision, const struct report_host *host)
 {
-	json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:o,s:o}", "agentId",
-		decision->agent_id, "sessionKey", decision->session_key, "mainSessionKey",
-		decision->main_session_key, "sandbox", sandbox_object(decision, host), "elevated",
-		elevated_object(decision), "limits", limits_object(decision), "mounts",
-		mounts_array(decision), "network", decision->spec.network, "isolation",
+	json_t *object = json_pack("{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:s,s:{s:I,s:I},s:o,s:o,s:o,s:o}",
+		"agentId", decision->agent_id, "sessionKey", decision->session_key,
+		"mainSessionKey", decision->main_session_key, "sandbox",
+		sandbox_object(decision, host), "elevated", elevated_object(decision), "limits",
+		limits_object(decision), "mounts", mounts_array(decision), "network",
+		decision->spec.network, "prune", "idleHours",
+		(json_int_t)decision->prune_idle_hours, "maxAgeDays",
+		(json_int_t)decision->prune_max_age_days, "isolation",
 		isolation_object(decision, host), "fixIt", report_list(&decision->fix_it),
 		"warnings", warnings_array(decision), "provenance", provenance_object(decision));
 
