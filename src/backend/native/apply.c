@@ -23,6 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backend/native/network.h"
 #include "base/own.h"
 #include "native-seccomp.h"
 #include "os/compat.h"
@@ -34,6 +35,7 @@ struct apply {
 	int root_fd; /* of the new root, O_PATH; FD_NONE before STEP_ROOT */
 	int ruleset_fd; /* Landlock rules collected so far */
 	int landlock_abi;
+	struct network network;
 	struct error *err;
 };
 
@@ -504,7 +506,7 @@ static int do_exec(struct apply *a, const struct plan_step *step)
  * Landlock, which would have to let it through. */
 static int arrange_descriptors(struct apply *a)
 {
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int r;
 
 	if (null < 0) {
@@ -515,7 +517,9 @@ static int arrange_descriptors(struct apply *a)
 			return error_set(a->err, errno, "cannot start the sandbox: dup3");
 		}
 	}
-	/* start.c keeps the control socket off descriptor 3. */
+	/* Now, not at the end of the function: it may well be descriptor 3. */
+	(void)close(null);
+	/* launch_make_pair() keeps both sockets off 0-3; what else is on 3 is of no more use. */
 	if (a->context->stream_fd == 3) {
 		r = no(fcntl(3, F_SETFD, 0));
 	} else if (a->context->stream_fd >= 0) {
@@ -604,9 +608,10 @@ static int apply_step(struct apply *a, const struct plan_step *step)
 		return do_pivot(a, step);
 	case STEP_HOSTNAME:
 		return set_hostname(a, step);
-	case STEP_LOOPBACK:
-		r = sys_loopback_up();
-		return r < 0 ? fail(a, step, r, "bringing up the interface") : 0;
+	case STEP_NETWORK:
+		return network_begin(&a->network, a->err);
+	case STEP_NETWORK_JOIN:
+		return network_join(&a->network, a->err);
 	case STEP_RLIMIT:
 		return do_rlimit(a, step);
 	case STEP_LANDLOCK_RULE:

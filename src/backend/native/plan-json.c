@@ -11,6 +11,7 @@ const char *step_kind_name(enum step_kind kind)
 {
 	static const char *const names[] = {
 		[STEP_IDENTITY] = "identity",
+		[STEP_NETWORK] = "network",
 		[STEP_PRIVATE] = "private",
 		[STEP_OPEN] = "open",
 		[STEP_ROOT] = "root",
@@ -25,9 +26,9 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_DEVPTS] = "devpts",
 		[STEP_MASK] = "mask",
 		[STEP_READ_ONLY] = "readOnly",
+		[STEP_NETWORK_JOIN] = "networkJoin",
 		[STEP_PIVOT] = "pivot",
 		[STEP_HOSTNAME] = "hostname",
-		[STEP_LOOPBACK] = "loopback",
 		[STEP_RLIMIT] = "rlimit",
 		[STEP_NO_NEW_PRIVS] = "noNewPrivs",
 		[STEP_LANDLOCK_RULE] = "landlockRule",

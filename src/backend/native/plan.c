@@ -515,6 +515,7 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	int r;
 
 	plan_add(plan, STEP_IDENTITY, NULL);
+	plan_add(plan, STEP_NETWORK, NULL);
 	plan_add(plan, STEP_PRIVATE, NULL);
 	opens_at = plan->step_count;
 	step = plan_add(plan, STEP_ROOT, facts->staging);
@@ -541,9 +542,9 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	add_init(plan, facts, run_dir);
 	plan_add(plan, STEP_READ_ONLY, "")->attr = ATTR_READ_ONLY;
 	add_masks(plan, facts);
+	plan_add(plan, STEP_NETWORK_JOIN, NULL);
 	plan_add(plan, STEP_PIVOT, NULL);
 	plan_add(plan, STEP_HOSTNAME, NULL)->source = "sandbox";
-	plan_add(plan, STEP_LOOPBACK, "lo");
 	insert_opens(plan, opens_at);
 	return add_lockdown(plan, spec, facts, err);
 }
@@ -554,8 +555,9 @@ int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts
 	struct plan plan = {
 		.arena = arena,
 		.once = run_dir == NULL,
-		.clone_flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET |
-			       CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+		/* The network namespace is STEP_NETWORK's. */
+		.clone_flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
+			       CLONE_NEWUTS | CLONE_NEWCGROUP,
 	};
 	int r = check_spec(spec, err);
 

@@ -22,6 +22,10 @@
 enum step_kind {
 	/* Take on the ids of the map. Safe: the map holds this one id. */
 	STEP_IDENTITY,
+	/* Begin a network namespace with nothing but loopback, in a helper that works while the mounts
+	 * are made: this is the dearest namespace by far. Safe: the helper belongs to the sandbox's own
+	 * namespaces, and nothing runs before the namespace was entered. */
+	STEP_NETWORK,
 	/* Cut this mount namespace off from the host's: what is mounted here stays here, and what the
 	 * host mounts later does not appear. */
 	STEP_PRIVATE,
@@ -48,10 +52,11 @@ enum step_kind {
 	/* Cover an entry of /proc with an empty file or directory. */
 	STEP_MASK,
 	STEP_READ_ONLY, /* Seal a mount that was filled by earlier steps. */
+	/* Enter what STEP_NETWORK made. From here on the host's network is out of reach. */
+	STEP_NETWORK_JOIN,
 	/* The new root becomes "/", the old one is gone for good: no path leads out. */
 	STEP_PIVOT,
 	STEP_HOSTNAME, /* In an UTS namespace of its own. */
-	STEP_LOOPBACK, /* In a network namespace of its own: reaches nobody. */
 	STEP_RLIMIT, /* Lowers only; raising is the kernel's to refuse. */
 	STEP_NO_NEW_PRIVS,
 	STEP_LANDLOCK_RULE, /* Collects; nothing is in force before STEP_LANDLOCK. */
