@@ -3,8 +3,8 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/own.h"
 #include "base/mem.h"
+#include "base/own.h"
 #include "init/glob.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -31,7 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (hunk->action == PATCH_ADD) {
 			patch_added_text(hunk, &out);
 		} else if (hunk->action == PATCH_UPDATE &&
-			patch_apply(hunk, "f", text, &out, &err) == 0) {
+			   patch_apply(hunk, "f", text, &out, &err) == 0) {
 			assert(out.len == 0 || out.data[out.len - 1] == '\n');
 		}
 	}
