@@ -66,11 +66,21 @@ static void add_effective(struct buf *out, const struct decision *d, const struc
 	line(out, "workspace", spec->workspace_dir, NULL);
 	field_line(out, d, "agent workspace", spec->agent_workspace_dir, "sandbox.agentWorkspace");
 	line(out, "backend", backend_kind_name(spec->backend), host->backend_reason);
-	if (d->sandboxed) {
+	if (d->sandboxed && spec->backend == BACKEND_NATIVE) {
+		line(out, "container", spec->name, NULL);
+		field_line(out, d, "root",
+			spec->native_root != NULL ? spec->native_root
+						  : "this host's /usr and a small /etc, read-only",
+			"sandbox.native.root");
+	} else if (d->sandboxed) {
 		line(out, "container", spec->name, NULL);
 		field_line(out, d, "image", spec->image, "sandbox.docker.image");
-		field_line(out, d, "user", spec->user != NULL ? spec->user : "(not known yet)",
-			"sandbox.docker.user");
+	}
+	if (d->sandboxed) {
+		line(out, "user", spec->user != NULL ? spec->user : "(not known yet)",
+			strcmp(decision_provenance(d, "sandbox.docker.user"), "default") == 0
+				? "owner of the workspace"
+				: decision_provenance(d, "sandbox.docker.user"));
 		field_line(out, d, "network", spec->network, "sandbox.docker.network");
 	}
 }
@@ -199,6 +209,19 @@ static void add_isolation(struct buf *out, const struct decision *d, const struc
 	}
 }
 
+static void add_warnings(struct buf *out, const struct decision *d)
+{
+	json_t *warnings = report_warnings(d), *warning;
+	size_t i;
+
+	json_array_foreach(warnings, i, warning)
+	{
+		buf_addf(out, "%s  - %s\n", i == 0 ? "\nWarnings\n" : "",
+			json_string_value(warning));
+	}
+	json_decref(warnings);
+}
+
 static void add_fix_it(struct buf *out, const struct decision *d)
 {
 	buf_add_str(out, "\nFix-it (keys that change this)\n");
@@ -217,6 +240,7 @@ void report_explain_text(
 	add_elevated(out, decision);
 	add_limits(out, decision);
 	add_isolation(out, decision, host);
+	add_warnings(out, decision);
 	add_fix_it(out, decision);
 	buf_add_str(out, "\n[..] names the key that decided; 'default' means that none is set.\n");
 }

@@ -136,9 +136,26 @@ static json_t *provenance_object(const struct decision *d)
 	return object;
 }
 
-static json_t *warnings_array(const struct decision *d)
+/* What is configured and does nothing here: nobody should have to find that out by trying. */
+static void add_unused(json_t *array, const struct decision *d)
+{
+	const char *key = decision_provenance(d, "sandbox.docker.image");
+
+	if (d->spec.backend == BACKEND_NATIVE && strcmp(key, "default") != 0) {
+		json_array_append_new(array,
+			json_sprintf("the image '%s' (%s) is not used: the native backend has no "
+				     "images; its root is %s",
+				d->spec.image, key,
+				d->spec.native_root != NULL ? d->spec.native_root
+							    : "this host's own /usr, read-only"));
+	}
+}
+
+json_t *report_warnings(const struct decision *d)
 {
 	json_t *array = json_array();
+
+	add_unused(array, d);
 
 	for (size_t i = 0; i < d->spec.mount_count; i++) {
 		const struct spec_mount *m = &d->spec.mounts[i];
@@ -171,7 +188,7 @@ json_t *report_explain(const struct decision *decision, const struct report_host
 		(json_int_t)decision->prune_idle_hours, "maxAgeDays",
 		(json_int_t)decision->prune_max_age_days, "isolation",
 		isolation_object(decision, host), "fixIt", report_list(&decision->fix_it),
-		"warnings", warnings_array(decision), "provenance", provenance_object(decision));
+		"warnings", report_warnings(decision), "provenance", provenance_object(decision));
 
 	if (host->problem != NULL) {
 		json_object_set_new(object, "problem", json_string(host->problem));

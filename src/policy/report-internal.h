@@ -15,5 +15,7 @@ json_t *report_ulimits(const struct sandbox_spec *spec);
 /* Cores: 1, 0.5. */
 json_t *report_cpus(const struct sandbox_spec *spec);
 json_t *report_mounts(const struct sandbox_spec *spec);
+/* Sentences for a person. */
+json_t *report_warnings(const struct decision *decision);
 
 #endif

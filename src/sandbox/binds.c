@@ -366,10 +366,13 @@ static int check_source(struct checker *c, const struct bind_entry *bind, const 
 {
 	char *canonical;
 	bool missing, excepted, exempt;
-	int r = bind_canonical(c->arena, source, &canonical, &missing, err);
+	struct error unreadable;
+	int r = bind_canonical(c->arena, source, &canonical, &missing, &unreadable);
 
 	if (r < 0) {
-		return r;
+		/* A place that may not be looked at is most often one that is blocked by its name. */
+		r = check_blocked(c, bind, source, source, err);
+		return r < 0 ? r : reject(err, bind, unreadable.text, "");
 	}
 	excepted = let_through(c, canonical);
 	/* What is mounted anyway may be mounted again; what counts is where the path really leads. */

@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 
+from support import find_creel, need
+
 HERE = pathlib.Path(__file__).resolve().parent
-CREEL = os.environ.get("CREEL", "creel")
 
 
 def rows(name):
@@ -68,7 +69,9 @@ class Home:
                 full[name] = os.environ[name]
         for name, value in (env or {}).items():
             full[name] = self.expand(value)
-        done = subprocess.run([CREEL, *args], env=full, capture_output=True, text=True, timeout=60,
+        creel = find_creel()
+        need(creel is not None, "creel is not built: run make, or set CREEL_BIN")
+        done = subprocess.run([str(creel), *args], env=full, capture_output=True, text=True, timeout=60,
                               stdin=subprocess.DEVNULL, check=False)
         try:
             return done.returncode, json.loads(done.stdout), done.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Every row of explain, plan, binds and policy through the creel binary ($CREEL)."""
+"""Every row of explain, plan, binds and policy through the creel binary."""
 
 import json
 import os
@@ -88,15 +88,15 @@ def test_explain(home, row):
     assert differences(row["expect"], answer, home) == []
 
 
-def owner(home, expect):
-    """user is the owner of the workspace; the rows were made as root."""
-    if expect.get("user") == "0:0" and os.geteuid() != 0:
+def owner(config, expect):
+    """user is the owner of the workspace unless configured; the rows were made as root."""
+    if expect.get("user") == "0:0" and "0:0" not in config and os.geteuid() != 0:
         expect = dict(expect, user=f"{os.geteuid()}:{os.getegid()}")
     return expect
 
 
-def compare_container(home, expect, got):
-    expect = owner(home, dict(expect))
+def compare_container(home, config, expect, got):
+    expect = owner(config, dict(expect))
     mounts = [dict(m, source=home.expand(m["source"])) for m in expect.pop("mounts")]
 
     def in_order(mount):
@@ -132,7 +132,7 @@ def test_plan(fixture_home, home, row):
         assert status == 1 and "error" in answer, text
     else:
         assert status == 0, text or answer
-        compare_container(place, expect["container"], answer["container"])
+        compare_container(place, row["config"], expect["container"], answer["container"])
 
 
 def reason_words(reason):
