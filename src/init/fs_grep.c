@@ -79,6 +79,7 @@ static void show(struct search *s, uint64_t number, const char *line, size_t len
 {
 	struct grep *g = s->g;
 	struct buf *out = &g->result.text;
+	size_t start = out->len;
 
 	if (number <= s->printed_to) {
 		return;
@@ -97,6 +98,11 @@ static void show(struct search *s, uint64_t number, const char *line, size_t len
 	}
 	buf_add_char(out, '\n');
 	s->printed_to = number;
+	if (out->overflow) {
+		/* Whole lines only. */
+		out->len = start;
+		out->data[start] = '\0';
+	}
 }
 
 static void show_before(struct search *s)

@@ -57,6 +57,7 @@ static bool cut_ends(struct span *text, struct span *ret_first, struct span *ret
 	struct span rest = *text;
 	size_t end = text->len;
 
+	*ret_first = (struct span){"", 0};
 	(void)text_next_line(&rest, true, ret_first);
 	while (end > 0 && text->data[end - 1] != '\n') {
 		end--;

@@ -458,6 +458,8 @@ def test_a_failure_says_where_what_and_what_is_near(workspace, chunk, words):
     ("hello", "Invalid patch: The first line of the patch must be '*** Begin Patch'"),
     ("*** Begin Patch\n*** Add File: a", "Invalid patch: The last line of the patch must be"),
     ("", "Invalid patch: input is empty"),
+    ("<<EOF\n\nEOF", "Invalid patch: The first line of the patch must be '*** Begin Patch'"),
+    ("<<EOF\n\n\nEOF", "Invalid patch: The first line of the patch must be '*** Begin Patch'"),
     (wrap("*** Frobnicate: a"), "Invalid patch hunk at line 2: '*** Frobnicate: a' is not a valid"),
     (wrap("*** Update File: a"), "Invalid patch hunk at line 2: Update file hunk for path 'a' is"),
     (wrap(), "No files were modified"),
