@@ -85,7 +85,7 @@ static void dequeue(struct file_call *file)
 	}
 	*at = file->next;
 	file->queued = false;
-	if (!file->call->session->lost) {
+	if (!file->call->session->lost && !file->call->session->closing) {
 		send_waiting(file->call->session);
 	}
 }

@@ -47,7 +47,7 @@ struct tool_session {
 	const struct decision *decision;
 	char *backend_name, *container;
 	bool may_background, no_sync;
-	bool lost;
+	bool lost, closing; /* nothing more is asked of the sandbox */
 	struct error lost_why;
 	struct tool_call *calls;
 	size_t call_count;

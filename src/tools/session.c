@@ -34,6 +34,7 @@ struct tool_session *tool_session_free(struct tool_session *session)
 	if (session == NULL) {
 		return NULL;
 	}
+	session->closing = true;
 	while (session->calls != NULL) {
 		call_fail(session->calls, TOOL_FAIL_ABORTED, "the session ended", NULL, NULL);
 	}

@@ -86,9 +86,9 @@ static void setup(struct rig *rig, bool may_background)
 
 static void teardown(struct rig *rig)
 {
-	tool_result_finish(&rig->result);
 	(void)tool_session_free(rig->session);
 	(void)link_free(rig->link);
+	tool_result_finish(&rig->result);
 	(void)close(rig->peer);
 	buf_finish(&rig->in);
 }
