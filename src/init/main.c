@@ -152,6 +152,16 @@ void init_shutdown(struct init *init, uint32_t grace_ms)
 	process_reap(init);
 }
 
+/*
+ * Senders outside of the pid namespace, such as an engine that stops its container, show as 0: a
+ * process of the sandbox must not take the sandbox down.
+ */
+static bool may_stop_us(const struct signalfd_siginfo *info)
+{
+	return (info->ssi_signo == SIGTERM || info->ssi_signo == SIGINT) &&
+	       (getpid() != 1 || info->ssi_pid == 0);
+}
+
 static void on_signals(struct watch *watch, uint32_t events)
 {
 	struct init *init = container_of(watch, struct init, signals);
@@ -162,11 +172,10 @@ static void on_signals(struct watch *watch, uint32_t events)
 	if (read(watch->fd, &info, sizeof(info)) != (ssize_t)sizeof(info)) {
 		return;
 	}
+	/* The others, SIGPIPE of a closed stdin among them, are read to be forgotten. */
 	if (info.ssi_signo == SIGCHLD) {
 		process_reap(init);
-	} else if (getpid() != 1 || info.ssi_pid == 0) {
-		/* TERM or INT. Senders outside of the pid namespace (an engine that stops its container)
-		 * show as 0; a process of the sandbox must not take the sandbox down. */
+	} else if (may_stop_us(&info)) {
 		init_shutdown(init, SHUTDOWN_DEFAULT_MS);
 	}
 }
