@@ -92,7 +92,8 @@ static void check_network(struct loader *l, const struct doc_node *network, bool
 			"the host's network is never given to a sandbox");
 	} else if (strncmp(name, "container:", 10) == 0 && !join) {
 		loader_error(l, network,
-			"set docker.dangerouslyAllowContainerNamespaceJoin in the same block to allow it",
+			"set docker.dangerouslyAllowContainerNamespaceJoin in the same block "
+			"to allow it",
 			"joining another container's network is refused");
 	}
 }
@@ -131,7 +132,8 @@ void check_env(struct loader *l, struct doc_node *node)
 	for (const struct doc_node *child = node->first; child != NULL; child = child->next) {
 		if (!is_env_name(child->key)) {
 			loader_key_error(l, node, child,
-				"a name has letters, digits and '_', and does not start with a digit",
+				"a name has letters, digits and '_', and does not start with "
+				"a digit",
 				"'%s' cannot be the name of a variable", child->key);
 		}
 	}
@@ -225,7 +227,8 @@ void check_ulimits(struct loader *l, struct doc_node *node)
 		}
 		if (!known) {
 			loader_key_error(l, node, child,
-				"the names are core, cpu, data, fsize, locks, memlock, msgqueue, nice, "
+				"the names are core, cpu, data, fsize, locks, memlock, "
+				"msgqueue, nice, "
 				"nofile, nproc, rss, rtprio, rttime, sigpending and stack",
 				"there is no limit called '%s'", child->key);
 		}
@@ -451,7 +454,8 @@ void check_allow_missing(struct loader *l, struct doc_node *node)
 		}
 		if (!known && is_text(item)) {
 			loader_error(l, item,
-				"the layers are userns, mountns, pidns, netns, ipcns, utsns, cgroupns, "
+				"the layers are userns, mountns, pidns, netns, ipcns, utsns, "
+				"cgroupns, "
 				"seccomp, landlock, caps, no-new-privs, rlimits, cgroup.pids, "
 				"cgroup.memory, cgroup.cpu and unprivileged-uid",
 				"there is no isolation layer called '%s'", item->text);

@@ -305,7 +305,8 @@ static int choose_brand(struct config *config, const struct config_request *requ
 		config->brand = brand_by_name(request->brand);
 		if (config->brand == NULL) {
 			return error_plain(err, EINVAL,
-				"unknown brand '%s'; use creel, openclaw, clawdbot, verso or equabot",
+				"unknown brand '%s'; use creel, openclaw, clawdbot, verso or "
+				"equabot",
 				request->brand);
 		}
 	} else if (config->path == NULL) {

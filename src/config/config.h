@@ -46,8 +46,9 @@ struct config_request {
 struct config_issue {
 	const char *file;
 	int line, column; /* from 1; column counts characters */
-	const char *path; /* "agents.list[1].sandbox.mode" as written; "" for the whole file. For an
-	                       * unknown key: the object it stands in; message and place name the key */
+	/* "agents.list[1].sandbox.mode" as written; "" for the whole file. For an unknown key: the
+	 * object it stands in; message and place name the key. */
+	const char *path;
 	const char *message; /* what was found, what is allowed */
 	const char *hint; /* nearest name or what to do; NULL */
 	bool warning; /* does not make the configuration invalid */
@@ -55,9 +56,11 @@ struct config_issue {
 
 /*
  * A loaded configuration. root is complete: includes merged, ${NAME} substituted, legacy layout
- * migrated, agents.entries also turned into items of agents.list, setupCommand a string, other names
- * of a key replaced by its own (noVncEnabled, timeoutSeconds, tools.bash). Defaults are NOT filled in: a key that is absent
- * is absent, so that the decision can say "default". Immutable after loading.
+ * migrated, agents.entries also turned into items of agents.list, setupCommand a string, other
+ * names of a key replaced by its own (noVncEnabled, timeoutSeconds, tools.bash), integers written
+ * as 1e3 or 24.0 integers. Defaults are NOT filled in: a key that is absent is absent, so that the
+ * decision can say "default" (config/merge.h knows them). Immutable after loading; what is borrowed
+ * from it may be referenced, but its counts must be given back before config_free().
  */
 struct config {
 	struct arena arena;
@@ -93,7 +96,7 @@ json_t *config_get(const struct config *config, const char *path);
 bool config_position(const struct config *config, const char *path, const char **ret_file,
 	int *ret_line, int *ret_column);
 
-/* Print one issue for a person: "file:line:column: path: message", the line with a caret, the hint. */
+/* One issue for a person: "file:line:column: path: message", the line with a caret, the hint. */
 void config_print_issue(
 	const struct config *config, const struct config_issue *issue, struct buf *out);
 

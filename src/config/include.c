@@ -202,7 +202,8 @@ static void replace(struct includer *in, const struct chain *chain, struct doc_n
 		if (content->type != DOC_OBJECT) {
 			loader_file_error(in->loader, include,
 				"include it alone, or as a member's value",
-				"the included file is %s, so no other key can stand beside $include",
+				"the included file is %s, so no other key can stand beside "
+				"$include",
 				doc_type_name(content->type));
 			node->type = DOC_BAD;
 			return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One agent's effective settings: its own block over agents.defaults, by the rules of the key table. */
+/* One agent's effective settings: its own block over the defaults, by the rules of the key table. */
 #ifndef CONFIG_MERGE_H
 #define CONFIG_MERGE_H
 

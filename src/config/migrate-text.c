@@ -62,7 +62,7 @@ static size_t trailing_comment(
 	return comment_end(w, at);
 }
 
-/* The comments between two places, one per line, without those that belong to the member before it. */
+/* The comments between two places, one per line, but those of the member that ended before. */
 static void write_comments(struct writer *w, size_t start, size_t until, unsigned depth)
 {
 	size_t at = start;

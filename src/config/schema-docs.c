@@ -16,12 +16,15 @@ static const struct part {
 	{"", "Top level", "Any other key at the top level is an error."},
 	{"agents.defaults.", "agents.defaults", "What all agents have in common."},
 	{"agents.list[]", "agents.list[]",
-		"One agent each. `agents.entries.<id>` holds the same keys, with the id as the name of the "
+		"One agent each. `agents.entries.<id>` holds the same keys, with the id as "
+		"the name of the "
 		"entry."},
 	{"sandbox.", "sandbox",
-		"Stands in `agents.defaults.sandbox` for all agents and in `agents.list[].sandbox` for one."},
+		"Stands in `agents.defaults.sandbox` for all agents and in "
+		"`agents.list[].sandbox` for one."},
 	{"tools.", "tools",
-		"Stands at the top level for all agents and in `agents.list[].tools` for one, where the "
+		"Stands at the top level for all agents and in `agents.list[].tools` for "
+		"one, where the "
 		"table says *both*."},
 	{"session.", "session", "How conversations become session keys."},
 	{"browser.", "browser", "The browser on the host. The sandboxed one is `sandbox.browser`."},
@@ -29,7 +32,8 @@ static const struct part {
 };
 
 static const char preface[] =
-	"The configuration is one JSON5 file: JSON with comments, unquoted keys, single quotes and\n"
+	"The configuration is one JSON5 file: JSON with comments, unquoted keys, single "
+	"quotes and\n"
 	"trailing commas. Creel looks for it in this order and takes the first that is there:\n"
 	"\n"
 	"1. `--config FILE`\n"
@@ -40,23 +44,34 @@ static const char preface[] =
 	"6. `~/.verso/verso.json`\n"
 	"7. `~/.equabot/equabot.json`\n"
 	"\n"
-	"The file's place gives the brand, and `--brand NAME` overrides it. The brand decides where state\n"
-	"is kept, what images and containers are called, and what `sandbox.mode` is when nothing sets it:\n"
-	"`all` for `creel`, `off` for the others, which are configurations of programs that sandbox only\n"
+	"The file's place gives the brand, and `--brand NAME` overrides it. The brand "
+	"decides where state\n"
+	"is kept, what images and containers are called, and what `sandbox.mode` is when "
+	"nothing sets it:\n"
+	"`all` for `creel`, `off` for the others, which are configurations of programs that "
+	"sandbox only\n"
 	"when told to.\n";
 
 static const char rules[] =
-	"- An unknown key in a block that Creel owns is an error with its place and the nearest known\n"
-	"  name. Blocks that only the original uses are left alone; `creel config validate --verbose`\n"
+	"- An unknown key in a block that Creel owns is an error with its place and the "
+	"nearest known\n"
+	"  name. Blocks that only the original uses are left alone; `creel config validate "
+	"--verbose`\n"
 	"  lists them.\n"
-	"- `\"$include\": \"file.json5\"`, or a list of files, puts their content in the object's place.\n"
-	"  Objects merge, lists are joined, later files win over earlier ones and the object's own keys\n"
+	"- `\"$include\": \"file.json5\"`, or a list of files, puts their content in the "
+	"object's place.\n"
+	"  Objects merge, lists are joined, later files win over earlier ones and the "
+	"object's own keys\n"
 	"  over all. Files stay in the directory of the configuration or below it.\n"
-	"- `${NAME}` in a text is the variable's value: the environment's, else that of the `env` block.\n"
-	"  Names are upper case. A variable that is not set is an error; `$${NAME}` is the text itself.\n"
-	"- The old layout (`agent`, `routing`, `tools.bash`) is understood; `creel config migrate` rewrites\n"
+	"- `${NAME}` in a text is the variable's value: the environment's, else that of the "
+	"`env` block.\n"
+	"  Names are upper case. A variable that is not set is an error; `$${NAME}` is the "
+	"text itself.\n"
+	"- The old layout (`agent`, `routing`, `tools.bash`) is understood; `creel config "
+	"migrate` rewrites\n"
 	"  a file.\n"
-	"- Duplicate keys, NUL, half surrogate pairs, integers beyond 64 bits, `NaN` and `Infinity` are\n"
+	"- Duplicate keys, NUL, half surrogate pairs, integers beyond 64 bits, `NaN` and "
+	"`Infinity` are\n"
 	"  errors. A file has at most 16 MiB and 64 levels.\n";
 
 static const char *merge_text(const struct schema_row *row)

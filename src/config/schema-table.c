@@ -35,13 +35,16 @@ const struct schema_row schema_rows[] = {
 			"`env.NAME` or `env.vars.NAME`."},
 	{.path = "", .flags = SCHEMA_PASSED, .since = "openclaw",
 		.doc = "Blocks of the original that Creel has no use for.",
-		.values = "meta diagnostics cli crestodian update secrets acp nodeHost bindings broadcast "
+		.values = "meta diagnostics cli crestodian update secrets acp nodeHost "
+		"bindings broadcast "
 			"media approvals channels memory plugins mcp proxy accessGroups surfaces "
 			"worktrees tts tui transcripts msteams mattermost googlechat irc"},
 	{.path = "", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Blocks of the original that Creel has no use for.",
-		.values = "wizard logging ui auth models audio messages commands cron hooks web discovery "
-			"canvasHost talk skills bridge routing identity telegram whatsapp discord slack signal "
+		.values = "wizard logging ui auth models audio messages commands cron hooks "
+		"web discovery "
+			"canvasHost talk skills bridge routing identity telegram whatsapp "
+			"discord slack signal "
 			"imessage"},
 
 	/* agents.defaults */
@@ -67,22 +70,28 @@ const struct schema_row schema_rows[] = {
 	{.path = "agents.defaults.subagents", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Keys of the original that are not used here.",
 		.values = "maxConcurrent maxChildrenPerAgent archiveAfterMinutes model thinking "
-			"runTimeoutSeconds announceTimeoutMs allowAgents delegationMode requireAgentId"},
+			"runTimeoutSeconds announceTimeoutMs allowAgents delegationMode "
+			"requireAgentId"},
 	{.path = "agents.defaults", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Keys of the original that are not used here.",
-		.values = "model imageModel imageGenerationModel videoGenerationModel musicGenerationModel "
+		.values = "model imageModel imageGenerationModel videoGenerationModel "
+		"musicGenerationModel "
 			"pdfModel pdfMaxBytesMb pdfMaxPages models modelPolicy modelFallbacks "
 			"imageModelFallbacks allowedModels modelAliases utilityModel repoRoot "
 			"bootstrapMaxChars bootstrapTotalMaxChars bootstrapPromptTruncationWarning "
-			"userTimezone timeFormat envelopeTimezone envelopeTimestamp envelopeElapsed "
-			"contextTokens contextInjection contextLimits cliBackends memorySearch memory "
+			"userTimezone timeFormat envelopeTimezone envelopeTimestamp "
+			"envelopeElapsed "
+			"contextTokens contextInjection contextLimits cliBackends "
+			"memorySearch memory "
 			"contextPruning compaction embeddedPi embeddedAgent thinkingDefault "
 			"verboseDefault reasoningDefault fastModeDefault toolProgressDetail "
 			"blockStreamingDefault blockStreamingBreak blockStreamingChunk "
-			"blockStreamingCoalesce humanDelay timeoutSeconds mediaMaxMb imageMaxDimensionPx "
+			"blockStreamingCoalesce humanDelay timeoutSeconds mediaMaxMb "
+			"imageMaxDimensionPx "
 			"imageQuality typingIntervalSeconds typingMode heartbeat maxConcurrent "
 			"additionalSystemPrompt skills skillsLimits params experimental identity "
-			"groupChat tts agentRuntime llm systemPromptOverride promptOverlays silentReply "
+			"groupChat tts agentRuntime llm systemPromptOverride promptOverlays "
+			"silentReply "
 			"silentReplyRewrite skipOptionalBootstrapFiles startupContext runRetries"},
 
 	/* agents.list[] */
@@ -121,11 +130,14 @@ const struct schema_row schema_rows[] = {
 			"maxConcurrent maxChildrenPerAgent"},
 	{.path = "@agent", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Keys of the original that are not used here.",
-		.values = "model utilityModel models modelPolicy memorySearch memory humanDelay heartbeat "
-			"identity groupChat params runtime agentRuntime thinkingDefault verboseDefault "
+		.values = "model utilityModel models modelPolicy memorySearch memory "
+		"humanDelay heartbeat "
+			"identity groupChat params runtime agentRuntime thinkingDefault "
+			"verboseDefault "
 			"reasoningDefault fastModeDefault toolProgressDetail contextInjection "
 			"bootstrapMaxChars bootstrapTotalMaxChars experimental typingMode "
-			"typingIntervalSeconds tts skillsLimits contextLimits contextTokens embeddedAgent "
+			"typingIntervalSeconds tts skillsLimits contextLimits contextTokens "
+			"embeddedAgent "
 			"embeddedPi plugins systemPromptOverride elevatedDefault"},
 
 	/* sandbox */
@@ -337,7 +349,8 @@ const struct schema_row schema_rows[] = {
 		.merge = MERGE_RULE_OVERRIDE, .flags = SCHEMA_NOT_SHARED, .since = "clawdbot",
 		.doc = "The first call starts the browser."},
 	{.path = "@sandbox.browser.autoStartTimeoutMs", .type = SCHEMA_INT, .min = 1,
-		.max = 600000, .def = "12000", .merge = MERGE_RULE_OVERRIDE, .flags = SCHEMA_NOT_SHARED,
+		.max = 600000, .def = "12000", .merge = MERGE_RULE_OVERRIDE,
+		.flags = SCHEMA_NOT_SHARED,
 		.since = "clawdbot",
 		.doc = "How long that may take."},
 	{.path = "@sandbox.browser.binds", .type = SCHEMA_STRINGS, .merge = MERGE_RULE_CONCAT,
@@ -546,7 +559,8 @@ const struct schema_row schema_rows[] = {
 		.values = "mode reviewer commandHighlighting"},
 	{.path = "tools", .flags = SCHEMA_PASSED, .since = "openclaw",
 		.doc = "Keys of the original that are not used here.",
-		.values = "web media links agentToAgent toolSearch sessions_spawn experimental image "
+		.values = "web media links agentToAgent toolSearch sessions_spawn "
+		"experimental image "
 			"updatePlan"},
 	{.path = "@tools", .flags = SCHEMA_PASSED, .since = "openclaw",
 		.doc = "Keys of the original that are not used here.",
@@ -559,15 +573,18 @@ const struct schema_row schema_rows[] = {
 		.def = "\"per-sender\"", .since = "clawdbot",
 		.doc = "Each sender has a session, or all share one."},
 	{.path = "session.dmScope", .type = SCHEMA_ENUM,
-		.values = "main|per-peer|per-channel-peer|per-account-channel-peer", .def = "\"main\"",
+		.values = "main|per-peer|per-channel-peer|per-account-channel-peer",
+		.def = "\"main\"",
 		.since = "openclaw",
 		.doc = "Whether a direct message joins the main session, which `non-main` leaves "
 			"unsandboxed."},
 	{.path = "session", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Keys of the original that are not used here.",
-		.values = "identityLinks transcriptRetentionDays maxRecentTurns resetTriggers idleMinutes "
+		.values = "identityLinks transcriptRetentionDays maxRecentTurns "
+		"resetTriggers idleMinutes "
 			"heartbeatIdleMinutes reset resetByType resetByChannel store "
-			"typingIntervalSeconds typingMode parentForkMaxTokens sendPolicy agentToAgent "
+			"typingIntervalSeconds typingMode parentForkMaxTokens sendPolicy "
+			"agentToAgent "
 			"threadBindings maintenance writeLock"},
 
 	/* browser */
@@ -719,7 +736,8 @@ const struct schema_row schema_rows[] = {
 		.values = "allowCommands denyCommands pairing pluginTools skills"},
 	{.path = "gateway", .flags = SCHEMA_PASSED, .since = "clawdbot",
 		.doc = "Keys of the original that are not used here.",
-		.values = "port mode bind customBindHost controlUi trustedProxies allowRealIpFallback tools "
+		.values = "port mode bind customBindHost controlUi trustedProxies "
+		"allowRealIpFallback tools "
 			"webchat channelHealthCheckMinutes channelStaleEventThresholdMinutes "
 			"channelMaxRestartsPerHour tailscale remote reload tls http push "
 			"handshakeTimeoutMs token publicUrl"},

@@ -47,7 +47,7 @@ static bool has_name(const struct schema_node *node, const char *name, size_t le
 
 static struct schema_node *find_child(const struct schema_node *node, const char *name, size_t len)
 {
-	/* The table goes from block to block: while it is read, the newest child is the likely one. */
+	/* The table goes block by block: while it is read, the newest child is the likely one. */
 	if (node->last != NULL && has_name(node->last, name, len)) {
 		return node->last;
 	}

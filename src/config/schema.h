@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one table of every key: what it may hold, what it is when absent, how blocks merge, what it does. */
+/* The one table of every key: what it may hold, is when absent, does, and how blocks merge. */
 #ifndef CONFIG_SCHEMA_H
 #define CONFIG_SCHEMA_H
 
@@ -55,8 +55,8 @@ struct schema_row {
 	const char *path; /* may start with "@sandbox", "@tools", "@agent", "@policy" */
 	enum schema_type type;
 	double min, max; /* both 0: no limits */
-	const char *
-		values; /* SCHEMA_ENUM; with SCHEMA_PASSED: the members of path that the row is for */
+	/* SCHEMA_ENUM: the choices; with SCHEMA_PASSED: the members of path that the row is for. */
+	const char *values;
 	const char *def; /* JSON text, @brand@ in it stands for the brand's name; NULL: none */
 	enum schema_merge merge;
 	unsigned flags;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* A document against the key table: every error in it, each with its place. */
-#include <math.h>
 #include <string.h>
 
 #include "base/num.h"
@@ -56,6 +55,17 @@ static void wrong_type(struct loader *l, const struct doc_node *node, const stru
 		"expected %s; found %s", expected, found(l, node, row));
 }
 
+static bool is_whole(double value)
+{
+	double whole;
+
+	if (value <= -exact_limit || value >= exact_limit) {
+		return false;
+	}
+	whole = (double)(int64_t)value;
+	return !(whole < value) && !(whole > value);
+}
+
 static void validate_number(struct loader *l, struct doc_node *node, const struct schema_row *row)
 {
 	bool limited = row->min < row->max;
@@ -63,8 +73,7 @@ static void validate_number(struct loader *l, struct doc_node *node, const struc
 	double value;
 
 	/* 24.0 and 1e3 are integers as well. */
-	if (integer && node->type == DOC_REAL && fabs(node->real) < exact_limit &&
-		!(trunc(node->real) < node->real) && !(trunc(node->real) > node->real)) {
+	if (integer && node->type == DOC_REAL && is_whole(node->real)) {
 		node->integer = (int64_t)node->real;
 		node->type = DOC_INT;
 	}
@@ -128,8 +137,10 @@ static void validate_strings(struct loader *l, struct doc_node *node, const stru
 	bool numbers = row->type == SCHEMA_IDS;
 
 	if (node->type != DOC_ARRAY) {
-		wrong_type(l, node, row,
-			numbers ? "a list of strings or numbers" : "a list of strings");
+		const char *expected = row->type == SCHEMA_COMMAND ? "a string or a list of strings"
+								   : "a list of strings";
+
+		wrong_type(l, node, row, numbers ? "a list of strings or numbers" : expected);
 		return;
 	}
 	for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
@@ -389,7 +400,7 @@ static void validate(struct loader *l, struct doc_node *node, const struct schem
 	if (row->check != NULL && l->issue_count == before) {
 		row->check(l, node);
 	} else if (row->check != NULL && (row->type == SCHEMA_OBJECT && node->type == DOC_OBJECT)) {
-		/* An object with one bad member is still checked as a whole; checks look at types. */
+		/* An object with one bad member is still checked as a whole: checks see types. */
 		row->check(l, node);
 	}
 }

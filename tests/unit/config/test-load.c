@@ -158,6 +158,47 @@ static void test_unreadable(void **state)
 	home_remove(&home);
 }
 
+static void test_process_environment(void **state)
+{
+	struct config_env env;
+	struct error err = {0};
+	char *saved = xstrdup(getenv("HOME") != NULL ? getenv("HOME") : "/");
+
+	(void)state;
+	assert_int_equal(setenv("HOME", "/some/where", 1), 0);
+	assert_int_equal(config_env_from_process(&env, &err), 0);
+	assert_string_equal(env.home, "/some/where");
+	assert_string_equal(env.get(env.arg, "HOME"), "/some/where");
+	assert_null(env.get(env.arg, "CREEL_NO_SUCH_VARIABLE"));
+	assert_int_equal(setenv("HOME", "relative", 1), 0);
+	assert_int_equal(config_env_from_process(&env, &err), -ENOENT);
+	assert_int_equal(unsetenv("HOME"), 0);
+	assert_int_equal(config_env_from_process(&env, &err), 0);
+	assert_int_equal(env.home[0], '/');
+	assert_int_equal(setenv("HOME", saved, 1), 0);
+	free(saved);
+}
+
+/* A path that was given as relative is kept as absolute: the process may change directory. */
+static void test_relative_path(void **state)
+{
+	char *cwd = getcwd(NULL, 0);
+	struct home home;
+	struct config *config;
+
+	(void)state;
+	home_make(&home);
+	write_text(&home, "dir/verso.json", "{}");
+	assert_int_equal(chdir(home.path), 0);
+	config = load_path(&home, "dir/verso.json", NULL);
+	assert_int_equal(config->path[0], '/');
+	assert_string_equal(config->brand->name, "verso");
+	(void)config_free(config);
+	assert_int_equal(chdir(cwd), 0);
+	free(cwd);
+	home_remove(&home);
+}
+
 /* A standard file that is there and cannot be followed is not passed over for the next brand's. */
 static void test_dangling_link(void **state)
 {
@@ -302,6 +343,10 @@ static void test_bad_includes(void **state)
 	expect_include_error(&home, "{ $include: ['list.json5', 1] }", "takes file names");
 	expect_include_error(&home, "{ agents: { list: { $include: 'list.json5', a: 1 } } }",
 		"no other key can stand beside $include");
+	expect_include_error(
+		&home, "{ $include: 'list.json5' }", "a configuration is an object; found a list");
+	expect_include_error(&home, "{ $include: '/' }", "leads out of");
+	expect_include_error(&home, "{ $include: '.' }", "is a directory");
 	/* A chain that is too long, and too many files. */
 	for (int i = 0; i < 12; i++) {
 		_cleanup_free_ char *name = xasprintf(".openclaw/deep-%d.json5", i);
@@ -486,6 +531,8 @@ int main(void)
 		cmocka_unit_test(test_brand_of_a_path),
 		cmocka_unit_test(test_state_dir),
 		cmocka_unit_test(test_unreadable),
+		cmocka_unit_test(test_process_environment),
+		cmocka_unit_test(test_relative_path),
 		cmocka_unit_test(test_dangling_link),
 		cmocka_unit_test(test_binary_file),
 		cmocka_unit_test(test_nothing_half_read),
