@@ -374,6 +374,32 @@ static int do_tmpfs(struct apply *a, const struct plan_step *step)
 	return r < 0 ? fail(a, step, r, "mounting a tmpfs on") : 0;
 }
 
+static int do_scratch(struct apply *a, const struct plan_step *step)
+{
+	_cleanup_close_ int target = walk(a, step->target, true);
+	_cleanup_close_ int tree = FD_NONE;
+	int r;
+
+	if (target < 0) {
+		return fail(a, step, target, "making the directory");
+	}
+	if (fchmodat(a->root_fd, step->target, step->mode, 0) < 0) {
+		return fail(a, step, -errno, "setting the mode of");
+	}
+	tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	if (tree < 0) {
+		return fail(a, step, -errno, "binding");
+	}
+	/* Its other flags are those of the root: no set-user-id, no devices. */
+	r = (step->attr & ATTR_NO_EXEC) != 0 ? set_attr(tree, "", MOUNT_ATTR_NOEXEC, AT_EMPTY_PATH)
+					     : 0;
+	if (r == 0) {
+		r = no(move_mount(
+			tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
+	}
+	return r < 0 ? fail(a, step, r, "mounting") : 0;
+}
+
 static int do_proc(struct apply *a, const struct plan_step *step)
 {
 	if (mount("proc", step->target, "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0) {
@@ -488,22 +514,8 @@ static int do_landlock_rule(struct apply *a, const struct plan_step *step)
 	return r < 0 ? fail(a, step, r, "adding a Landlock rule for") : 0;
 }
 
-static int do_exec(struct apply *a, const struct plan_step *step)
-{
-	static const char *const with_stream[] = {"creel-init", "--fd", "3", NULL};
-	static const char *const with_dir[] = {"creel-init", "--dir", "/run/creel", NULL};
-	static const char *const no_env[] = {NULL};
-	const char *const *argv = a->context->stream_fd >= 0 ? with_stream : with_dir;
-	char path[64];
-
-	(void)snprintf(path, sizeof(path), "/%s", step->target);
-	/* The casts: execve(2) changes neither strings nor arrays, its prototype is older than const. */
-	(void)execve(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)no_env);
-	return error_set(a->err, errno, "cannot start the sandbox: executing creel-init");
-}
-
-/* Descriptors: null on 0-2, the stream on 3, every other one closed by exec. Before seccomp and
- * Landlock, which would have to let it through. */
+/* Descriptors: null on 0-2, the stream on 3, every other one closed by exec. Seccomp and
+ * Landlock are in force by now and let all of this through. */
 static int arrange_descriptors(struct apply *a)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -535,6 +547,23 @@ static int arrange_descriptors(struct apply *a)
 	return r < 0 ? error_set(a->err, -r, "cannot start the sandbox: closing descriptors") : 0;
 }
 
+static int do_exec(struct apply *a, const struct plan_step *step)
+{
+	static const char *const with_stream[] = {"creel-init", "--fd", "3", NULL};
+	static const char *const with_dir[] = {"creel-init", "--dir", "/run/creel", NULL};
+	static const char *const no_env[] = {NULL};
+	const char *const *argv = a->context->stream_fd >= 0 ? with_stream : with_dir;
+	char path[64];
+
+	if (arrange_descriptors(a) < 0) {
+		return -a->err->num;
+	}
+	(void)snprintf(path, sizeof(path), "/%s", step->target);
+	/* The casts: execve(2) changes neither strings nor arrays, its prototype is older than const. */
+	(void)execve(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)no_env);
+	return error_set(a->err, errno, "cannot start the sandbox: executing creel-init");
+}
+
 static int set_hostname(struct apply *a, const struct plan_step *step)
 {
 	return sethostname(step->source, strlen(step->source)) < 0
@@ -550,9 +579,6 @@ static int lock_down(struct apply *a, const struct plan_step *step)
 	if (step->kind == STEP_NO_NEW_PRIVS) {
 		what = "setting no_new_privs for";
 		r = no(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-		if (r == 0) {
-			r = arrange_descriptors(a);
-		}
 	} else if (step->kind == STEP_LANDLOCK) {
 		what = "applying Landlock to";
 		r = sys_landlock_restrict(a->ruleset_fd);
@@ -594,6 +620,8 @@ static int apply_step(struct apply *a, const struct plan_step *step)
 		return do_attach(a, step);
 	case STEP_TMPFS:
 		return do_tmpfs(a, step);
+	case STEP_SCRATCH:
+		return do_scratch(a, step);
 	case STEP_PROC:
 		return do_proc(a, step);
 	case STEP_DEVPTS:

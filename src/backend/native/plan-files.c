@@ -87,7 +87,6 @@ void plan_add_etc(
 		"protocols: files\nservices: files\n");
 	add_file(plan, "etc/profile",
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport PATH\n");
-	add_file(plan, "etc/shells", "/bin/sh\n/bin/bash\n");
 	for (size_t i = 0; i < facts->etc_count; i++) {
 		const struct plan_entry *entry = &facts->etc[i];
 		struct plan_step *step;
@@ -154,7 +153,28 @@ static int apply_tmpfs_option(
 	return bad_tmpfs(err, entry, "the native backend knows the options size, mode and noexec");
 }
 
-static int add_one_tmpfs(struct plan *plan, const char *entry, struct error *err)
+/* Is this directory one of the new root's own tmpfs, and not of a tree that is mounted there? */
+static bool is_in_new_root(const char *target, const struct native_facts *facts)
+{
+	static const char *const others[] = {"dev", "proc", "sys", "etc"};
+	size_t len = strcspn(target, "/");
+
+	for (size_t i = 0; i < facts->root_count; i++) {
+		if (strlen(facts->root[i].name) == len &&
+			memcmp(facts->root[i].name, target, len) == 0) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+		if (strlen(others[i]) == len && memcmp(others[i], target, len) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static int add_one_tmpfs(
+	struct plan *plan, const char *entry, const struct native_facts *facts, struct error *err)
 {
 	const char *colon = strchr(entry, ':');
 	size_t len = colon != NULL ? (size_t)(colon - entry) : strlen(entry);
@@ -169,7 +189,6 @@ static int add_one_tmpfs(struct plan *plan, const char *entry, struct error *err
 	step->attr = ATTR_CHOSEN | ATTR_DIRECTORY;
 	step->key = "agents.defaults.sandbox.docker.tmpfs";
 	step->mode = strcmp(path, "/run") == 0 ? 0755 : 01777;
-	step->size = TMPFS_BYTES;
 	while (*rest != '\0') {
 		size_t n = strcspn(rest, ",");
 		const char *option = arena_strndup(plan->arena, rest, n);
@@ -180,13 +199,22 @@ static int add_one_tmpfs(struct plan *plan, const char *entry, struct error *err
 		}
 		rest += n + (rest[n] == ',' ? 1 : 0);
 	}
+	if (step->size > 0) {
+		return 0;
+	}
+	if (is_in_new_root(step->target, facts)) {
+		step->kind = STEP_SCRATCH;
+	} else {
+		step->size = TMPFS_BYTES;
+	}
 	return 0;
 }
 
-int plan_add_tmpfs(struct plan *plan, const struct sandbox_spec *spec, struct error *err)
+int plan_add_tmpfs(struct plan *plan, const struct sandbox_spec *spec,
+	const struct native_facts *facts, struct error *err)
 {
 	for (size_t i = 0; i < spec->tmpfs.count; i++) {
-		int r = add_one_tmpfs(plan, spec->tmpfs.items[i], err);
+		int r = add_one_tmpfs(plan, spec->tmpfs.items[i], facts, err);
 
 		if (r < 0) {
 			return r;

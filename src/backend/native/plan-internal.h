@@ -14,7 +14,8 @@ const char *plan_relative(const char *path);
 void plan_add_etc(
 	struct plan *plan, const struct sandbox_spec *spec, const struct native_facts *facts);
 /* plan-files.c: spec->tmpfs. -EINVAL with the entry in err. */
-int plan_add_tmpfs(struct plan *plan, const struct sandbox_spec *spec, struct error *err);
+int plan_add_tmpfs(struct plan *plan, const struct sandbox_spec *spec,
+	const struct native_facts *facts, struct error *err);
 /* "nofile" and kin to RLIMIT_*, or -EINVAL. */
 int plan_rlimit_by_name(const char *name);
 

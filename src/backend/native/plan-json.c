@@ -22,6 +22,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_DEVICE] = "device",
 		[STEP_ATTACH] = "attach",
 		[STEP_TMPFS] = "tmpfs",
+		[STEP_SCRATCH] = "scratch",
 		[STEP_PROC] = "proc",
 		[STEP_DEVPTS] = "devpts",
 		[STEP_MASK] = "mask",

@@ -302,10 +302,8 @@ static void add_devices(struct plan *plan)
 	add_dir(plan, "dev/pts");
 	plan_add(plan, STEP_DEVPTS, "dev/pts");
 	add_link(plan, "dev/ptmx", "pts/ptmx");
-	add_dir(plan, "dev/shm");
-	shm = plan_add(plan, STEP_TMPFS, "dev/shm");
+	shm = plan_add(plan, STEP_SCRATCH, "dev/shm");
 	shm->mode = 01777;
-	shm->size = SHM_BYTES;
 	shm->attr = ATTR_NO_EXEC;
 	add_link(plan, "dev/fd", "/proc/self/fd");
 	add_link(plan, "dev/stdin", "fd/0");
@@ -412,7 +410,7 @@ static void add_landlock(struct plan *plan, const struct sandbox_spec *spec)
 	add_landlock_rule(plan, "/dev", REACH_WRITE_FILES);
 	add_landlock_rule(plan, "/proc", REACH_WRITE_FILES);
 	for (size_t i = 0; i < count; i++) {
-		if (plan->steps[i].kind == STEP_TMPFS) {
+		if (plan->steps[i].kind == STEP_TMPFS || plan->steps[i].kind == STEP_SCRATCH) {
 			add_landlock_rule(plan,
 				arena_printf(plan->arena, "/%s", plan->steps[i].target), REACH_ALL);
 		}
@@ -475,6 +473,7 @@ static int add_lockdown(struct plan *plan, const struct sandbox_spec *spec,
 	if (!plan->missing[LAYER_LANDLOCK]) {
 		add_landlock(plan, spec);
 	}
+	plan_add(plan, STEP_NETWORK_JOIN, NULL);
 	plan_add(plan, STEP_CAPABILITIES, NULL);
 	if (!plan->missing[LAYER_SECCOMP]) {
 		plan_add(plan, STEP_SECCOMP, NULL);
@@ -514,8 +513,9 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	size_t opens_at;
 	int r;
 
-	plan_add(plan, STEP_IDENTITY, NULL);
+	/* As early as can be and joined as late as can be: it takes the longest. */
 	plan_add(plan, STEP_NETWORK, NULL);
+	plan_add(plan, STEP_IDENTITY, NULL);
 	plan_add(plan, STEP_PRIVATE, NULL);
 	opens_at = plan->step_count;
 	step = plan_add(plan, STEP_ROOT, facts->staging);
@@ -528,7 +528,7 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	add_devices(plan);
 	add_dir(plan, "sys");
 	add_proc(plan);
-	r = plan_add_tmpfs(plan, spec, err);
+	r = plan_add_tmpfs(plan, spec, facts, err);
 	if (r < 0) {
 		return r;
 	}
@@ -542,7 +542,6 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	add_init(plan, facts, run_dir);
 	plan_add(plan, STEP_READ_ONLY, "")->attr = ATTR_READ_ONLY;
 	add_masks(plan, facts);
-	plan_add(plan, STEP_NETWORK_JOIN, NULL);
 	plan_add(plan, STEP_PIVOT, NULL);
 	plan_add(plan, STEP_HOSTNAME, NULL)->source = "sandbox";
 	insert_opens(plan, opens_at);

@@ -20,12 +20,12 @@
 /* What a step does, and why it is safe to do. Targets are relative to the new root; those that a
  * configuration chose are walked one component at a time without following symlinks. */
 enum step_kind {
-	/* Take on the ids of the map. Safe: the map holds this one id. */
-	STEP_IDENTITY,
 	/* Begin a network namespace with nothing but loopback, in a helper that works while the mounts
 	 * are made: this is the dearest namespace by far. Safe: the helper belongs to the sandbox's own
 	 * namespaces, and nothing runs before the namespace was entered. */
 	STEP_NETWORK,
+	/* Take on the ids of the map. Safe: the map holds this one id. */
+	STEP_IDENTITY,
 	/* Cut this mount namespace off from the host's: what is mounted here stays here, and what the
 	 * host mounts later does not appear. */
 	STEP_PRIVATE,
@@ -47,13 +47,15 @@ enum step_kind {
 	 * without set-user-id and devices. */
 	STEP_ATTACH,
 	STEP_TMPFS, /* Fresh memory with a size limit; no set-user-id, no devices. */
+	/* A writable directory of the root's own tmpfs: a bind of it onto itself, which stays writable
+	 * when the root is sealed. A file system of its own would cost four times as much; these share
+	 * one size limit instead. */
+	STEP_SCRATCH,
 	STEP_PROC, /* Shows the processes of this pid namespace alone. */
 	STEP_DEVPTS, /* An instance of its own: no terminal of the host. */
 	/* Cover an entry of /proc with an empty file or directory. */
 	STEP_MASK,
 	STEP_READ_ONLY, /* Seal a mount that was filled by earlier steps. */
-	/* Enter what STEP_NETWORK made. From here on the host's network is out of reach. */
-	STEP_NETWORK_JOIN,
 	/* The new root becomes "/", the old one is gone for good: no path leads out. */
 	STEP_PIVOT,
 	STEP_HOSTNAME, /* In an UTS namespace of its own. */
@@ -61,6 +63,8 @@ enum step_kind {
 	STEP_NO_NEW_PRIVS,
 	STEP_LANDLOCK_RULE, /* Collects; nothing is in force before STEP_LANDLOCK. */
 	STEP_LANDLOCK,
+	/* Enter what STEP_NETWORK made. From here on the host's network is out of reach. */
+	STEP_NETWORK_JOIN,
 	STEP_CAPABILITIES, /* Every set emptied; uid 0 means nothing afterwards. */
 	STEP_SECCOMP, /* After the last step that needs a refused call. */
 	STEP_EXEC, /* creel-init, with its stream as descriptor 3 and no other. */

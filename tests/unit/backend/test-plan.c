@@ -112,9 +112,10 @@ static size_t find(const struct plan *plan, enum step_kind kind, const char *tar
 static void lockdown_comes_in_its_order(void **state)
 {
 	struct world *w = *state;
-	static const enum step_kind order[] = {STEP_IDENTITY, STEP_PRIVATE, STEP_ROOT, STEP_PROC,
-		STEP_ATTACH, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT, STEP_RLIMIT, STEP_NO_NEW_PRIVS,
-		STEP_LANDLOCK_RULE, STEP_LANDLOCK, STEP_CAPABILITIES, STEP_SECCOMP, STEP_EXEC};
+	static const enum step_kind order[] = {STEP_NETWORK, STEP_IDENTITY, STEP_PRIVATE, STEP_ROOT,
+		STEP_PROC, STEP_ATTACH, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT, STEP_RLIMIT,
+		STEP_NO_NEW_PRIVS, STEP_LANDLOCK_RULE, STEP_LANDLOCK, STEP_NETWORK_JOIN,
+		STEP_CAPABILITIES, STEP_SECCOMP, STEP_EXEC};
 	size_t at = 0;
 
 	assert_int_equal(build(w), 0);
