@@ -226,6 +226,26 @@ const char *bind_blocked(struct arena *a, const char *source, const struct strv 
 	return found;
 }
 
+int bind_check_workspace(struct arena *a, const char *path, struct error *err)
+{
+	char *canonical;
+	bool missing;
+	int r = bind_canonical(a, path, &canonical, &missing, err);
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(blocked_paths); i++) {
+		bool is_home =
+			strcmp(blocked_paths[i], "/root") == 0 && strcmp(canonical, "/root") == 0;
+
+		if (path_is_below(blocked_paths[i], canonical) && !is_home) {
+			return error_plain(err, EINVAL,
+				"the workspace '%s' is or contains the system directory '%s'; a "
+				"sandbox never gets that, choose a directory of its own",
+				canonical, blocked_paths[i]);
+		}
+	}
+	return r;
+}
+
 /* What the checks of one decision share. */
 struct checker {
 	struct arena *arena;

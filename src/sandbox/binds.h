@@ -24,6 +24,12 @@ int bind_canonical(
 const char *bind_blocked(struct arena *a, const char *source, const struct strv *homes,
 	const char *state_dir, bool *ret_contains);
 
+/*
+ * A workspace is bound too. One that is or contains a system directory ("/", "/etc", "/var") would
+ * hand the host over: -EINVAL. A home directory is a person's own to give; it is not refused.
+ */
+int bind_check_workspace(struct arena *a, const char *path, struct error *err);
+
 /* Check the binds of a decision and put the canonical sources into its mounts (contract section 4).
  * -EINVAL: err names the entry, the reason and the key. Reads the file system, changes nothing. */
 int binds_resolve(struct decision *decision, struct error *err);

@@ -374,6 +374,43 @@ static void without_a_sandbox_the_host_is_used(void **state)
 	fixture_free(config);
 }
 
+static void the_system_is_no_workspace(void **state)
+{
+	static const struct {
+		const char *path;
+		bool refused;
+	} rows[] = {
+		{"/", true},
+		{"/etc", true},
+		{"/var", true},
+		{"/proc/..", true},
+		{"/root", false},
+		{"/srv", false},
+		{"/usr/x", false},
+		{"/etcetera", false},
+	};
+	struct tree *t = *state;
+	struct config *config = tree_config(t, "");
+	struct error err;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(bind_check_workspace(&t->arena, rows[i].path, &err),
+			rows[i].refused ? -EINVAL : 0);
+	}
+	make_link(t, "ext/root", "/");
+	assert_int_equal(bind_check_workspace(&t->arena, at(t, "ext/root"), &err), -EINVAL);
+	for (size_t i = 0; i < 2; i++) {
+		struct decision *d = fixture_decide(config,
+			&(struct decide_request){.workspace = i == 0 ? "/" : at(t, "ext/root")});
+		const char *reason;
+
+		assert_int_equal(sandbox_resolve(d, RESOLVE_CREATE, &reason, &err), -EINVAL);
+		assert_non_null(strstr(err.text, "system directory"));
+		(void)decision_free(d);
+	}
+	fixture_free(config);
+}
+
 /* ---- the hash ---- */
 
 static char *hash_text(struct arena *a, const char *json)
@@ -426,6 +463,7 @@ int main(void)
 			the_owner_of_the_workspace_is_the_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_a_sandbox_the_host_is_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(the_system_is_no_workspace, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_hash_is_that_of_the_original, set_up, tear_down),
 	};
