@@ -29,6 +29,7 @@
 #include "os/cgroup.h"
 #include "os/sys.h"
 #include "rig.h"
+#include "wire/link.h"
 
 enum { OWNER = 1000, ORDINARY = 65534, ROUNDS = 150 };
 
@@ -171,6 +172,98 @@ static void keys_without_meaning_are_errors(void **state)
 	rig.spec.tmpfs.items = bad_tmpfs;
 	rig.spec.tmpfs.count = 1;
 	assert_refused(&rig, EINVAL, "/tmp:colour=red");
+	rig_finish(&rig);
+}
+
+static void an_image_directory_is_the_root(void **state)
+{
+	static const char *const dirs[] = {"bin", "etc", "var", "var/tmp", "home", "proc"};
+	char image[300];
+	char path[400];
+	struct rig rig;
+
+	(void)state;
+	rig_init(&rig, OWNER);
+	(void)snprintf(image, sizeof(image), "%s/image", rig.workspace);
+	assert_int_equal(mkdir(image, 0755), 0);
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++) {
+		(void)snprintf(path, sizeof(path), "%s/%s", image, dirs[i]);
+		assert_int_equal(mkdir(path, 0755), 0);
+	}
+	(void)snprintf(path, sizeof(path), "%s/lib", image);
+	assert_int_equal(symlink("usr/lib", path), 0);
+	rig.spec.native_root = image;
+	assert_int_equal(rig_start(&rig), 0);
+	assert_string_equal(rig_ask(&rig, "stat /usr"), "errno 2");
+	assert_string_equal(rig_ask(&rig, "stat /etc/passwd"), "errno 2");
+	assert_string_equal(rig_ask(&rig, "list /home"), "");
+	assert_non_null(strstr(rig_ask(&rig, "stat /lib"), "mode=120777"));
+	assert_int_not_equal(strcmp(rig_ask(&rig, "write /home/x"), "ok"), 0);
+	assert_string_equal(rig_ask(&rig, "write /var/tmp/x"), "ok");
+	assert_string_equal(rig_ask(&rig, "write /tmp/x"), "ok");
+	assert_string_equal(rig_ask(&rig, "write /workspace/x"), "ok");
+	/* What it wrote to /var/tmp is in memory, not in the image. */
+	(void)snprintf(path, sizeof(path), "%s/var/tmp/x", image);
+	assert_int_equal(access(path, F_OK), -1);
+	rig_finish(&rig);
+}
+
+static struct link *dial(struct backend_sandbox *sandbox)
+{
+	struct error err;
+	struct link *link = link_new(sandbox->stream_fd, sandbox->token, false, NULL, NULL);
+
+	if (link_wait_ready(link, 10000, &err) < 0) {
+		fail_msg("%s", err.text);
+	}
+	return link;
+}
+
+/* Children of ours that still run, zombies not counted. */
+static bool is_running(pid_t pid)
+{
+	char path[64];
+	char text[512];
+	const char *state;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	if (sys_read_file(AT_FDCWD, path, text, sizeof(text)) < 0) {
+		return false;
+	}
+	state = strrchr(text, ')');
+	return state != NULL && state[2] != 'Z';
+}
+
+static void a_lasting_sandbox_outlives_its_stream(void **state)
+{
+	struct backend_start_opts opts = {.init_path = getenv("CREEL_INIT")};
+	const struct backend_ops *native = backend_by_kind(BACKEND_NATIVE);
+	const struct timespec pause_a_bit = {.tv_nsec = 300000000};
+	char run_dir[300];
+	char path[400];
+	struct rig rig;
+	pid_t keeper;
+
+	(void)state;
+	rig_init(&rig, OWNER);
+	(void)snprintf(run_dir, sizeof(run_dir), "%s.run", rig.workspace);
+	opts.run_dir = run_dir;
+	if (native->start(&rig.spec, &opts, &rig.sandbox, &rig.err) < 0) {
+		fail_msg("%s", rig.err.text);
+	}
+	assert_true(rig.sandbox.has_token && rig.sandbox.kept);
+	keeper = rig.sandbox.keeper;
+	/* Whoever comes later finds no secret. */
+	(void)snprintf(path, sizeof(path), "%s/token", run_dir);
+	assert_int_equal(access(path, F_OK), -1);
+	(void)link_free(dial(&rig.sandbox));
+	(void)nanosleep(&pause_a_bit, NULL);
+	assert_true(is_running(keeper));
+	assert_int_equal(native->finish(&rig.sandbox, &rig.err), 0);
+	assert_false(is_running(keeper));
+	/* The directory is the caller's, who may restart the sandbox in it. */
+	(void)snprintf(path, sizeof(path), "rm -rf '%s'", run_dir);
+	assert_int_equal(system(path), 0);
 	rig_finish(&rig);
 }
 
@@ -465,6 +558,8 @@ static int run_group(void)
 		cmocka_unit_test(a_planted_symlink_does_not_lead_a_mount_astray),
 		cmocka_unit_test(a_read_only_workspace_cannot_be_written),
 		cmocka_unit_test(keys_without_meaning_are_errors),
+		cmocka_unit_test(an_image_directory_is_the_root),
+		cmocka_unit_test(a_lasting_sandbox_outlives_its_stream),
 		cmocka_unit_test(a_missing_layer_is_never_skipped_silently),
 		cmocka_unit_test(user_namespaces_switched_off_are_named),
 		cmocka_unit_test(a_workspace_on_a_read_only_file_system_is_named),

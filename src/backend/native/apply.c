@@ -376,28 +376,22 @@ static int do_tmpfs(struct apply *a, const struct plan_step *step)
 
 static int do_scratch(struct apply *a, const struct plan_step *step)
 {
-	_cleanup_close_ int target = walk(a, step->target, true);
-	_cleanup_close_ int tree = FD_NONE;
 	int r;
 
-	if (target < 0) {
-		return fail(a, step, target, "making the directory");
+	/* Plain paths: every directory on the way was made by a step before. umask hides bits of
+	 * mkdir's mode, and the sticky one matters. */
+	if (mkdirat(a->root_fd, step->target, 0755) < 0 ||
+		fchmodat(a->root_fd, step->target, step->mode, 0) < 0) {
+		return fail(a, step, -errno, "making the directory");
 	}
-	if (fchmodat(a->root_fd, step->target, step->mode, 0) < 0) {
-		return fail(a, step, -errno, "setting the mode of");
-	}
-	tree = open_tree(target, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-	if (tree < 0) {
+	if (mount(step->target, step->target, NULL, MS_BIND, NULL) < 0) {
 		return fail(a, step, -errno, "binding");
 	}
 	/* Its other flags are those of the root: no set-user-id, no devices. */
-	r = (step->attr & ATTR_NO_EXEC) != 0 ? set_attr(tree, "", MOUNT_ATTR_NOEXEC, AT_EMPTY_PATH)
-					     : 0;
-	if (r == 0) {
-		r = no(move_mount(
-			tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH));
-	}
-	return r < 0 ? fail(a, step, r, "mounting") : 0;
+	r = (step->attr & ATTR_NO_EXEC) != 0
+		    ? set_attr(a->root_fd, step->target, MOUNT_ATTR_NOEXEC, 0)
+		    : 0;
+	return r < 0 ? fail(a, step, r, "sealing") : 0;
 }
 
 static int do_proc(struct apply *a, const struct plan_step *step)

@@ -173,6 +173,38 @@ static bool is_in_new_root(const char *target, const struct native_facts *facts)
 	return true;
 }
 
+static bool has_dir(const struct plan *plan, const char *target)
+{
+	for (size_t i = 0; i < plan->step_count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if ((step->kind == STEP_DIR || step->kind == STEP_SCRATCH) &&
+			strcmp(step->target, target) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Turn the last step into a scratch directory, with the directories above it made before. */
+static void make_scratch(struct plan *plan)
+{
+	struct plan_step last = plan->steps[--plan->step_count];
+
+	for (const char *c = strchr(last.target, '/'); c != NULL; c = strchr(c + 1, '/')) {
+		const char *parent =
+			arena_strndup(plan->arena, last.target, (size_t)(c - last.target));
+
+		if (!has_dir(plan, parent)) {
+			plan_add(plan, STEP_DIR, parent)->mode = 0755;
+		}
+	}
+	last.kind = STEP_SCRATCH;
+	last.size = 0;
+	last.attr &= ~(unsigned)ATTR_CHOSEN;
+	*plan_add(plan, STEP_SCRATCH, last.target) = last;
+}
+
 static int add_one_tmpfs(
 	struct plan *plan, const char *entry, const struct native_facts *facts, struct error *err)
 {
@@ -202,10 +234,9 @@ static int add_one_tmpfs(
 	if (step->size > 0) {
 		return 0;
 	}
+	step->size = TMPFS_BYTES;
 	if (is_in_new_root(step->target, facts)) {
-		step->kind = STEP_SCRATCH;
-	} else {
-		step->size = TMPFS_BYTES;
+		make_scratch(plan);
 	}
 	return 0;
 }
