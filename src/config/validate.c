@@ -397,10 +397,9 @@ static void validate(struct loader *l, struct doc_node *node, const struct schem
 		return;
 	}
 	validate_value(l, node, schema);
-	if (row->check != NULL && l->issue_count == before) {
-		row->check(l, node);
-	} else if (row->check != NULL && (row->type == SCHEMA_OBJECT && node->type == DOC_OBJECT)) {
-		/* An object with one bad member is still checked as a whole: checks see types. */
+	/* An object with one bad member is still checked as a whole: checks look at types themselves. */
+	if (row->check != NULL && (l->issue_count == before || (row->type == SCHEMA_OBJECT &&
+								       node->type == DOC_OBJECT))) {
 		row->check(l, node);
 	}
 }
