@@ -243,3 +243,16 @@ def test_far_line_of_a_large_file(batch):
     text = batch.text("read", path="huge", offset=64 * 16384 + 1)
     assert text == "last\n"
     assert batch.text("read", path="huge", limit=2).startswith("x" * 63 + "\n" + "x" * 63 + "\n")
+
+
+def test_a_worker_that_is_killed_costs_one_call_at_most(batch):
+    (batch.workspace / "f").write_text("x\n")
+    assert batch.text("read", path="f") == "x\n"
+    # Everything that the sandbox's user may end: PID 1 and the command itself excepted.
+    batch.call("exec", command=(
+        "for p in /proc/[0-9]*; do p=${p#/proc/}; [ $p = 1 ] || [ $p = $$ ] || kill -9 $p; done; true"))
+    try:
+        assert batch.text("read", path="f") == "x\n"
+    except Failed as failed:
+        assert "ended from outside" in failed.error["message"]
+    assert batch.text("read", path="f") == "x\n"
