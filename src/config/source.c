@@ -12,8 +12,8 @@
 #include "base/own.h"
 #include "config/unicode.h"
 
-/* Columns shown before and after the place in a long line. */
-enum { SHOWN_BEFORE = 60, SHOWN_AFTER = 30 };
+/* Columns shown before the place in a long line, and in all. */
+enum { SHOWN_BEFORE = 60, SHOWN_COLUMNS = 100 };
 
 static int open_regular(const char *path, struct stat *ret_stat, struct error *err)
 {
@@ -227,7 +227,7 @@ void text_caret(const char *text, size_t len, size_t offset, struct buf *out)
 	at = shown_start(text, start, offset);
 	buf_addf(out, "%5d | %s", line, at > start ? "..." : "");
 	buf_addf(&marker, "      | %s", at > start ? "   " : "");
-	while (at < end && columns < SHOWN_AFTER) {
+	while (at < end && columns < SHOWN_COLUMNS) {
 		struct glyph g = next_glyph(text, at, end);
 
 		add_glyph(out, text, at, g);
@@ -235,9 +235,8 @@ void text_caret(const char *text, size_t len, size_t offset, struct buf *out)
 			for (int i = 0; i < g.width; i++) {
 				buf_add_char(&marker, g.tab ? '\t' : ' ');
 			}
-		} else {
-			columns += g.width > 0 ? g.width : 1;
 		}
+		columns += g.width > 0 ? g.width : 1;
 		at += g.len;
 	}
 	buf_addf(out, "%s\n%s^\n", at < end ? "..." : "", marker.data);

@@ -308,7 +308,7 @@ static void check_caret(const char *text, size_t offset, const char *expected)
 
 static void test_caret(void **state)
 {
-	char line[400];
+	char line[400], expected[300];
 
 	(void)state;
 	check_caret("abc", 1, "    1 | abc\n      |  ^\n");
@@ -325,10 +325,11 @@ static void test_caret(void **state)
 	check_caret("ab", 2, "    1 | ab\n      |   ^\n");
 	memset(line, 'x', sizeof(line) - 1);
 	line[sizeof(line) - 1] = '\0';
-	check_caret(line, 200,
-		"    1 | ...xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
-		"xxxxxxxxxxxxxx...\n"
-		"      |                                                                ^\n");
+	(void)snprintf(
+		expected, sizeof(expected), "    1 | ...%.100s...\n      | %63s^\n", line, "");
+	check_caret(line, 200, expected);
+	(void)snprintf(expected, sizeof(expected), "    1 | %.100s...\n      | ^\n", line);
+	check_caret(line, 0, expected);
 }
 
 static void test_error_of_an_argument(void **state)
