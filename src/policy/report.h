@@ -10,13 +10,10 @@
  *   sandbox plan      report_plan(): --agent --session --reveal. A failed sandbox_resolve() is the
  *                     command's error.
  *   policy check      report_verdict(): TOOL --agent --session --provider P (request.model_provider)
- *                     --owner (sender.is_owner) --sender --depth N (subagent_depth)
+ *                     --owner (sender.is_owner) --sender
  *   policy match      report_match(): TOOL --policy JSON
- *   policy expand     report_expand(): the operands, or --list JSON
- *   policy profile    report_profile(): NAME --also JSON
- *   policy list       report_pipeline(): the operands (every known tool when there are none), options
- *                     as for check
- *   policy directive  report_directives(): TEXT
+ * report_expand(), report_profile(), report_pipeline() and report_directives() are for callers
+ * that show a policy as a whole.
  */
 #ifndef POLICY_REPORT_H
 #define POLICY_REPORT_H
