@@ -85,6 +85,7 @@ static size_t view_walk(struct span text, enum view view, struct buf *out, size_
 
 static void view_make(struct span text, enum view view, struct buf *ret)
 {
+	(void)buf_reserve(ret, text.len); /* a view is never longer */
 	(void)view_walk(text, view, ret, SIZE_MAX);
 }
 
@@ -274,6 +275,7 @@ int edit_apply(const struct edit_request *request, struct edit_result *ret, stru
 	end = view_walk(text, match.view, NULL, match.start + match.len);
 	assert(start <= end && end <= text.len);
 	*ret = (struct edit_result){.tolerant = match.view == VIEW_FOLDED};
+	(void)buf_reserve(&ret->text, request->text.len + 2 * new.len);
 	buf_add(&ret->text, request->text.data, bom_len + start);
 	add_new_text(&ret->text, span_of(&new), text_is_crlf(text));
 	buf_add(&ret->text, text.data + end, text.len - end);

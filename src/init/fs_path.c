@@ -419,6 +419,10 @@ int fs_read_whole(int fd, size_t max, const char *label, struct buf *out, struct
 		if (out->len > max) {
 			return error_plain(err, EFBIG, "'%s' is larger than %zu bytes", label, max);
 		}
-		chunk = out->len < 65536 ? 16384 : 262144;
+		/* The end is asked for in the room that is left: no second allocation for most files. */
+		chunk = out->cap - out->len - 1;
+		if (chunk == 0) {
+			chunk = out->len < 65536 ? 16384 : 262144;
+		}
 	}
 }

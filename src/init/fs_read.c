@@ -5,7 +5,6 @@
 
 #include "base/limits.h"
 #include "base/macro.h"
-#include "base/mem.h"
 #include "base/own.h"
 #include "init/edit_text.h"
 #include "init/fs_image.h"
@@ -374,7 +373,7 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 	_cleanup_arena_ struct arena arena = {0};
 	_cleanup_(fs_place_finish) struct fs_place place = {.dirfd = FD_NONE};
 	_cleanup_(fs_read_result_finish) struct fs_read_result result = {0};
-	_cleanup_free_ char *chunk = NULL;
+	static char chunk[READ_CHUNK]; /* one call at a time, and no page faults for each */
 	_cleanup_close_ int fd = FD_NONE;
 	struct reader reader;
 	struct stat st = {0};
@@ -387,7 +386,6 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 	if (r < 0) {
 		return r;
 	}
-	chunk = xmalloc(READ_CHUNK);
 	reader = (struct reader){.fd = fd, .place = &place, .chunk = chunk, .last_is_end = true};
 	/* Files of /proc and their like have no size: what they give, up to a limit. */
 	reader.end = st.st_size > 0 ? (uint64_t)st.st_size : LIMIT_EDIT_FILE;

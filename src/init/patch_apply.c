@@ -473,6 +473,7 @@ int patch_apply(const struct patch_hunk *hunk, const char *name, struct span tex
 			return r;
 		}
 	}
+	(void)buf_reserve(&made, text.len + 1024);
 	build(&a, &made);
 	buf_add(out, made.data, made.len);
 	return 0;
