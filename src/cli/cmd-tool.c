@@ -398,7 +398,16 @@ static int list_tools(struct work *work)
 
 /* --- doing it --- */
 
-static int start_run(struct work *work, bool needs_sandbox, bool may_background)
+/* Asked for by this call, and no gate stands against it (contract D7). */
+static bool wants_host(const struct work *work, const json_t *args)
+{
+	const struct decision *decision = work->decision;
+
+	return decision->sandboxed && json_is_true(json_object_get(args, "elevated")) &&
+	       decision->elevated.allowed_by_config && decision->elevated.failure_count == 0;
+}
+
+static int start_run(struct work *work, bool needs_sandbox, const struct tool_run_opts *opts)
 {
 	bool refused = false;
 	struct error err;
@@ -407,7 +416,7 @@ static int start_run(struct work *work, bool needs_sandbox, bool may_background)
 		tool_run_start_idle(&work->run, work->decision);
 		return STATUS_OK;
 	}
-	if (tool_run_start(&work->run, work->decision, may_background, &refused, &err) < 0) {
+	if (tool_run_start(&work->run, work->decision, opts, &refused, &err) < 0) {
 		return fail_error(
 			work->call, STATUS_FAILED, refused ? CODE_REFUSED : CODE_SANDBOX, &err);
 	}
@@ -427,7 +436,7 @@ static int run_call(struct work *work, const char *name)
 	status = start_run(work,
 		work->decision->tool.allowed && tool != NULL &&
 			tool_is_offered(tool, work->decision),
-		false);
+		&(struct tool_run_opts){.with_host = wants_host(work, json)});
 	if (status == STATUS_OK) {
 		status = run_one(work, name, json);
 	}
@@ -449,7 +458,7 @@ static int run_decided(struct work *work)
 		return run_call(work, work->call->operands[0]);
 	}
 	decision_check_tool(work->decision, &work->decided->request, "process", &process);
-	status = start_run(work, true, process.allowed);
+	status = start_run(work, true, &(struct tool_run_opts){.may_background = process.allowed});
 	if (status == STATUS_OK) {
 		status = run_batch(work);
 	}

@@ -39,6 +39,7 @@ static void open_session(struct tool_run *run, bool may_background)
 {
 	struct tool_session_opts opts = {
 		.link = run->link,
+		.host_link = run->host_link,
 		.decision = run->decision,
 		.backend_name = run->backend != NULL ? run->backend->name : NULL,
 		.container = run->decision->sandboxed ? run->decision->spec.name : NULL,
@@ -48,32 +49,58 @@ static void open_session(struct tool_run *run, bool may_background)
 	run->session = tool_session_new(&opts);
 }
 
-int tool_run_start(struct tool_run *run, struct decision *decision, bool may_background,
-	bool *ret_refused, struct error *err)
+static int start_one(const struct backend_ops *backend, const struct sandbox_spec *spec,
+	struct backend_sandbox *ret, struct link **ret_link, struct error *err)
 {
 	struct backend_start_opts opts = {.once = true};
-	int r;
+	struct error ignored;
+	int r = backend->start(spec, &opts, ret, err);
 
-	*run = (struct tool_run){.decision = decision, .sandbox.stream_fd = FD_NONE};
-	*ret_refused = false;
-	r = choose_backend(run, ret_refused, err);
 	if (r < 0) {
 		return r;
 	}
-	r = run->backend->start(&decision->spec, &opts, &run->sandbox, err);
-	if (r < 0) {
-		return r;
-	}
-	run->started = true;
-	run->link = link_new(run->sandbox.stream_fd,
-		run->sandbox.has_token ? run->sandbox.token : NULL, true, NULL, NULL);
-	r = link_wait_ready(run->link, HELLO_TIMEOUT_MS, err);
+	*ret_link = link_new(ret->stream_fd, ret->has_token ? ret->token : NULL, true, NULL, NULL);
+	r = link_wait_ready(*ret_link, HELLO_TIMEOUT_MS, err);
 	if (r < 0) {
 		(void)error_prefix(err, "the sandbox did not start");
+		*ret_link = link_free(*ret_link);
+		(void)backend->finish(ret, &ignored);
+	}
+	return r;
+}
+
+static int start_host(struct tool_run *run, struct error *err)
+{
+	struct sandbox_spec spec = run->decision->spec;
+
+	spec.backend = BACKEND_HOST;
+	run->host_backend = backend_by_kind(BACKEND_HOST);
+	if (run->host_backend == NULL) {
+		return error_plain(err, ENOSYS, "this build has no backend 'host'");
+	}
+	return start_one(run->host_backend, &spec, &run->host, &run->host_link, err);
+}
+
+int tool_run_start(struct tool_run *run, struct decision *decision,
+	const struct tool_run_opts *opts, bool *ret_refused, struct error *err)
+{
+	int r;
+
+	*run = (struct tool_run){
+		.decision = decision, .sandbox.stream_fd = FD_NONE, .host.stream_fd = FD_NONE};
+	*ret_refused = false;
+	r = choose_backend(run, ret_refused, err);
+	if (r == 0) {
+		r = start_one(run->backend, &decision->spec, &run->sandbox, &run->link, err);
+	}
+	if (r == 0 && opts->with_host) {
+		r = start_host(run, err);
+	}
+	if (r < 0) {
 		tool_run_finish(run);
 		return r;
 	}
-	open_session(run, may_background);
+	open_session(run, opts->may_background);
 	return 0;
 }
 
@@ -83,24 +110,34 @@ void tool_run_start_idle(struct tool_run *run, struct decision *decision)
 	open_session(run, false);
 }
 
+static void pump(struct tool_run *run, struct link *link, short revents)
+{
+	struct error err;
+
+	if (link != NULL && revents != 0 && link_pump(link, revents, &err) < 0) {
+		tool_session_lost(run->session, &err);
+	}
+}
+
 bool tool_run_turn(struct tool_run *run, int extra_fd)
 {
-	struct pollfd fds[2] = {
+	struct pollfd fds[3] = {
 		{.fd = run->link != NULL ? link_fd(run->link) : -1},
+		{.fd = run->host_link != NULL ? link_fd(run->host_link) : -1},
 		{.fd = extra_fd >= 0 ? extra_fd : -1, .events = POLLIN},
 	};
-	struct error err;
 
 	if (run->link != NULL) {
 		fds[0].events = link_events(run->link);
 	}
-	(void)poll(fds, 2, clock_left_ms(tool_session_deadline(run->session)));
-	if (run->link != NULL && fds[0].revents != 0 &&
-		link_pump(run->link, fds[0].revents, &err) < 0) {
-		tool_session_lost(run->session, &err);
+	if (run->host_link != NULL) {
+		fds[1].events = link_events(run->host_link);
 	}
+	(void)poll(fds, 3, clock_left_ms(tool_session_deadline(run->session)));
+	pump(run, run->link, fds[0].revents);
+	pump(run, run->host_link, fds[1].revents);
 	tool_session_tick(run->session, clock_now_ns());
-	return fds[1].revents != 0;
+	return fds[2].revents != 0;
 }
 
 void tool_run_finish(struct tool_run *run)
@@ -108,9 +145,12 @@ void tool_run_finish(struct tool_run *run)
 	struct error ignored;
 
 	run->session = tool_session_free(run->session);
-	run->link = link_free(run->link);
-	if (run->started) {
+	if (run->host_link != NULL) {
+		run->host_link = link_free(run->host_link);
+		(void)run->host_backend->finish(&run->host, &ignored);
+	}
+	if (run->link != NULL) {
+		run->link = link_free(run->link);
 		(void)run->backend->finish(&run->sandbox, &ignored);
-		run->started = false;
 	}
 }

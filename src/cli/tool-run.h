@@ -12,15 +12,23 @@ struct tool_run {
 	struct decision *decision; /* borrowed */
 	const struct backend_ops *backend;
 	struct backend_sandbox sandbox;
-	bool started;
 	struct link *link;
+	/* elevated exec: creel-init as a plain child, see tool_run_start() */
+	const struct backend_ops *host_backend;
+	struct backend_sandbox host;
+	struct link *host_link;
 	struct tool_session *session;
+};
+
+struct tool_run_opts {
+	bool may_background;
+	bool with_host; /* elevated exec was granted: something on the host that takes it, too */
 };
 
 /* Start the sandbox that the decision asks for, and a session in it. 0, or a negative errno with the
  * reason; *ret_refused says that a rule forbids it, not the host. */
-int tool_run_start(struct tool_run *run, struct decision *decision, bool may_background,
-	bool *ret_refused, struct error *err);
+int tool_run_start(struct tool_run *run, struct decision *decision,
+	const struct tool_run_opts *opts, bool *ret_refused, struct error *err);
 /* A session without a sandbox: for calls that policy refuses. */
 void tool_run_start_idle(struct tool_run *run, struct decision *decision);
 

@@ -162,7 +162,7 @@ static bool choose_place(struct tool_call *call, struct exec_state *state)
 			return false;
 		}
 		state->link = call->session->host_link;
-		state->on_host = true;
+		state->on_host = call->on_host = true;
 		return true;
 	}
 	if (host != NULL && sandboxed && strcmp(host, "sandbox") != 0 &&

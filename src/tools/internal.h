@@ -29,6 +29,7 @@ struct tool_call {
 	uint64_t started_ns;
 	struct buf warnings; /* lines that stand before the text of the result */
 	bool aborted;
+	bool on_host; /* elevated: not in the sandbox */
 	bool *ended; /* set when the call is freed: done may come before start() returns */
 
 	/* Set by the tool. */

@@ -227,7 +227,8 @@ static void add_sandbox_details(const struct tool_call *call, json_t *details)
 	const struct tool_session *session = call->session;
 	uint64_t ms = (clock_now_ns() - call->started_ns) / NS_PER_MS;
 
-	if (session->backend_name == NULL || call->decision == NULL || !call->decision->sandboxed) {
+	if (session->backend_name == NULL || call->decision == NULL || !call->decision->sandboxed ||
+		call->on_host) {
 		return;
 	}
 	(void)json_object_set_new(details, "sandbox",

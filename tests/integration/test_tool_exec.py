@@ -137,6 +137,24 @@ def test_elevated_is_refused_with_its_gates(batch):
     assert error["details"]["denied"][0]["layer"] == "elevated"
 
 
+def test_elevated_runs_on_the_host(creel, home):
+    config = CONFIG[:-1] + ',tools:{elevated:{allowFrom:{telegram:["1"]}}}}'
+    (home / "c.json").write_text(config, encoding="utf-8")
+    (home / "w").mkdir()
+
+    def run(sender, **args):
+        return json.loads(creel("tool", "exec", "--config", home / "c.json", "--workspace", home / "w",
+                                "--sender", sender, "--json", "--args",
+                                json.dumps({"command": "pwd", **args})).stdout)
+
+    granted = run("telegram:1", elevated=True)
+    assert granted["content"][0]["text"] == str(home / "w")
+    assert "sandbox" not in granted["details"]
+    assert run("telegram:1")["content"][0]["text"] == "/workspace"
+    refused = run("telegram:2", elevated=True)["error"]
+    assert refused["details"]["denied"][0]["fix"] == ["tools.elevated.allowFrom.telegram"]
+
+
 def test_other_host_is_refused(batch):
     assert "exec host not allowed" in batch.fails("exec", command="id", host="gateway")["message"]
     assert batch.text("exec", command="echo in", host="sandbox") == "in"
