@@ -158,7 +158,7 @@ static void dev_holds_the_list(void **state)
 	static const char wanted[] =
 		"fd full null ptmx pts random shm stderr stdin stdout tty urandom zero ";
 	char *answer = strdup(rig_ask(*state, "list /dev"));
-	char *words[64];
+	char *words[64] = {NULL};
 	char sorted[512] = "";
 	size_t count = 0;
 

@@ -319,7 +319,8 @@ bool launch_needs_keeper(const struct sandbox_spec *spec)
 
 static void hand_out(struct attempt *t, struct launched *ret)
 {
-	*ret = (struct launched){.pid = TAKE(t->pid, 0), .host_uid = t->plan.outside_uid};
+	*ret = (struct launched){.pid = t->pid, .host_uid = t->plan.outside_uid};
+	t->pid = 0;
 	ret->cgroup = t->cgroup;
 	(void)memset(&t->cgroup, 0, sizeof(t->cgroup));
 	(void)memcpy(ret->missing, t->plan.missing, sizeof(ret->missing));
