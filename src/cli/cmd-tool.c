@@ -238,6 +238,14 @@ static int run_batch(struct work *work)
 
 /* --- one call --- */
 
+static int print_and_drop(const struct cmd_call *call, json_t *object)
+{
+	int status = print_json(call, object);
+
+	json_decref(object);
+	return status;
+}
+
 static int print_failure(const struct cmd_call *call, const struct tool_result *result)
 {
 	if (!cmd_common(call)->json) {
@@ -248,7 +256,7 @@ static int print_failure(const struct cmd_call *call, const struct tool_result *
 				.hint = result->failure.hint,
 			});
 	}
-	(void)print_json(call, json_pack("{s:o}", "error", error_json(result)));
+	(void)print_and_drop(call, json_pack("{s:o}", "error", error_json(result)));
 	return STATUS_FAILED;
 }
 
@@ -281,7 +289,7 @@ static void on_done(void *arg, struct tool_result *result)
 	if (result->failure.message != NULL) {
 		pending->status = print_failure(call, result);
 	} else if (cmd_common(call)->json) {
-		pending->status = print_json(call, success_json(result));
+		pending->status = print_and_drop(call, success_json(result));
 	} else {
 		pending->status = print_content(call, result->content);
 	}
@@ -390,7 +398,7 @@ static int list_tools(struct work *work)
 		(void)json_array_append_new(tools, entry);
 	}
 	if (cmd_common(work->call)->json) {
-		return print_json(work->call, json_pack("{s:o}", "tools", tools));
+		return print_and_drop(work->call, json_pack("{s:o}", "tools", tools));
 	}
 	json_decref(tools);
 	return print_text(work->call, &text);
