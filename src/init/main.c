@@ -256,6 +256,9 @@ int main(int argc, char **argv)
 
 	/* Before anything else: another process of the sandbox must not read the token from here. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	/* Out of the caller's session: its terminal is nobody's here (/dev/tty leads nowhere), and its
+	 * keyboard's signals are the caller's to pass on. In a container we lead one already. */
+	(void)setsid();
 	r = open_signals(&set);
 	if (r == 0) {
 		r = parse_options(argc, argv, &options, &err);

@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from sandbox import processes, write_config
+from sandbox import Sandbox, processes, write_config
 
 # --- exit statuses -------------------------------------------------------------------------------
 
@@ -391,6 +391,32 @@ def test_a_tty_without_a_terminal_of_ours(sandbox):
     assert "24 80" in done.stdout and "typed" in done.stdout
 
 
+def on_a_terminal(sandbox, *command):
+    """Without --tty, but with our terminal as its standard descriptors and its session."""
+    plain = Sandbox(sandbox.bin, sandbox.home, sandbox.workspace)
+    plain.argv = lambda *c, options=(): Sandbox.argv(sandbox, *c)
+    return Terminal(plain, *command)
+
+
+def test_the_callers_terminal_is_out_of_reach(sandbox):
+    """A sandbox that opens /dev/tty could read what is typed and fake what is shown."""
+    t = on_a_terminal(sandbox, "sh", "-c", "(echo fake >/dev/tty) 2>&1; ps -o tty= -p $$; echo end")
+    said = t.until(b"end")
+    t.close()
+    assert b"fake\r\n" not in said
+
+
+def test_the_keyboards_interrupt_reaches_the_command(sandbox):
+    t = on_a_terminal(sandbox, "bash", "-c",
+                      "trap 'echo caught; exit 6' INT; echo ready; while :; do sleep 0.05; done")
+    t.until(b"ready")
+    t.type(b"\x03")
+    t.until(b"caught")
+    status = t.end()
+    t.close()
+    assert status == 6
+
+
 def test_an_interactive_python(terminal):
     t = terminal("python3", "-q")
     t.until(b">>> ")
@@ -413,16 +439,26 @@ def test_an_interactive_bash_with_job_control(terminal):
     time.sleep(0.3)
     t.type(b"\x1a")
     t.until(b"Stopped")
-    t.type(b"kill %1; wait; exit 5\r")
+    t.type(b"fg\r")
+    t.until(b"sleep 60\r\n")
+    time.sleep(0.2)
+    t.type(b"\x03")
+    t.until(b"bash-")
+    t.type(b"exit 5\r")
     assert t.end() == 5
 
 
 def test_the_size_follows(terminal):
-    t = terminal("bash", "-c", "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.05; done")
+    t = terminal("python3", "-c", """
+import os, signal, time
+seen = []
+signal.signal(signal.SIGWINCH, lambda *_: seen.append(os.get_terminal_size()))
+print("ready", flush=True)
+while not seen: time.sleep(0.02)
+print(*seen[-1])""")
     t.until(b"ready")
     fcntl.ioctl(t.follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 132, 0, 0))
-    t.process.send_signal(signal.SIGWINCH)
-    t.until(b"50 132")
+    t.until(b"132 50")
     assert t.end() == 0
 
 
