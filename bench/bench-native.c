@@ -6,6 +6,7 @@
  *
  *	bench-native CREEL-INIT [ROUNDS [CREEL]]
  */
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -32,6 +33,8 @@ struct setup {
 	struct spec_mount workspace;
 	struct backend_start_opts opts;
 	char directory[64];
+	struct backend_sandbox live;
+	struct link *live_link;
 };
 
 _Noreturn static void die(const char *what)
@@ -78,8 +81,17 @@ static void run_true(struct link *link)
 	}
 }
 
+/* In the sandbox that is there for that. */
+static uint64_t live_once(struct setup *setup)
+{
+	uint64_t before = clock_now_ns();
+
+	run_true(setup->live_link);
+	return clock_now_ns() - before;
+}
+
 /* The whole life: start, true, end. */
-static uint64_t library_once(const struct setup *setup)
+static uint64_t library_once(struct setup *setup)
 {
 	const struct backend_ops *native = backend_by_kind(BACKEND_NATIVE);
 	struct backend_sandbox sandbox;
@@ -102,6 +114,21 @@ static uint64_t library_once(const struct setup *setup)
 	return clock_now_ns() - before;
 }
 
+/* What programs say is nobody's here. */
+static const posix_spawn_file_actions_t *quiet(void)
+{
+	static posix_spawn_file_actions_t actions;
+	static bool ready;
+
+	if (!ready) {
+		(void)posix_spawn_file_actions_init(&actions);
+		(void)posix_spawn_file_actions_addopen(
+			&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+		ready = true;
+	}
+	return &actions;
+}
+
 /* 0: there is no such program. */
 static uint64_t spawn_once(const char *const *argv)
 {
@@ -109,7 +136,7 @@ static uint64_t spawn_once(const char *const *argv)
 	int status;
 	pid_t pid;
 
-	if (posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)(uintptr_t)argv,
+	if (posix_spawnp(&pid, argv[0], quiet(), NULL, (char *const *)(uintptr_t)argv,
 		    (char *const *)(uintptr_t)environment) != 0 ||
 		waitpid(pid, &status, 0) != pid || status != 0) {
 		return 0;
@@ -148,20 +175,54 @@ struct peer {
 	uint64_t *took;
 };
 
-static void bench_starts(const struct setup *setup, uint32_t rounds, const char *creel)
+/* Two that are not programs: through the library. */
+struct inside {
+	const char *name;
+	uint64_t (*once)(struct setup *setup);
+	uint64_t *took;
+};
+
+static void print_starts(struct peer *peers, size_t peer_count, struct inside *insides,
+	size_t inside_count, uint32_t rounds)
+{
+	double base;
+
+	qsort(peers[0].took, rounds, sizeof(*peers[0].took), by_value);
+	base = percentile(peers[0].took, rounds, 50);
+	(void)printf("%-34s %8s %8s %8s\n", "microseconds", "p50", "p90", "p99");
+	for (size_t p = 0; p < peer_count; p++) {
+		print_row(peers[p].name, peers[p].took, rounds, base);
+		free(peers[p].took);
+	}
+	for (size_t i = 0; i < inside_count; i++) {
+		print_row(insides[i].name, insides[i].took, rounds, base);
+		free(insides[i].took);
+	}
+}
+
+static void bench_starts(struct setup *setup, uint32_t rounds, const char *creel)
 {
 	struct peer peers[] = {
 		{.name = "posix_spawn /bin/true", .argv = {"/bin/true"}},
 		{.name = "bwrap, all namespaces",
 			.argv = {"bwrap", "--unshare-all", "--ro-bind", "/", "/", "true"}},
+		{.name = "bwrap, with dev, proc and tmp",
+			.argv = {"bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev",
+				"--proc", "/proc", "--tmpfs", "/tmp", "true"}},
+		{.name = "creel --version", .argv = {creel, "--version"}},
 		{.name = "creel exec -- true",
 			.argv = {creel, "exec", "--workspace", setup->directory, "--", "true"}},
 	};
-	uint64_t *library = xcalloc(rounds, sizeof(*library));
-	double base;
+	struct inside insides[] = {
+		{.name = "true in a live sandbox", .once = live_once},
+		{.name = "new native sandbox, true, end", .once = library_once},
+	};
 
 	for (size_t p = 0; p < ARRAY_SIZE(peers); p++) {
-		peers[p].took = xcalloc(rounds, sizeof(*library));
+		peers[p].took = xcalloc(rounds, sizeof(*peers[p].took));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(insides); i++) {
+		insides[i].took = xcalloc(rounds, sizeof(*insides[i].took));
 	}
 	for (uint32_t i = 0; i < rounds + WARM_UP; i++) {
 		uint32_t at = i < WARM_UP ? 0 : i - WARM_UP;
@@ -170,17 +231,11 @@ static void bench_starts(const struct setup *setup, uint32_t rounds, const char 
 			peers[p].took[at] =
 				peers[p].argv[0] != NULL ? spawn_once(peers[p].argv) : 0;
 		}
-		library[at] = library_once(setup);
+		for (size_t k = 0; k < ARRAY_SIZE(insides); k++) {
+			insides[k].took[at] = insides[k].once(setup);
+		}
 	}
-	qsort(peers[0].took, rounds, sizeof(*library), by_value);
-	base = percentile(peers[0].took, rounds, 50);
-	(void)printf("%-34s %8s %8s %8s\n", "microseconds", "p50", "p90", "p99");
-	for (size_t p = 0; p < ARRAY_SIZE(peers); p++) {
-		print_row(peers[p].name, peers[p].took, rounds, base);
-		free(peers[p].took);
-	}
-	print_row("new native sandbox, true, end", library, rounds, base);
-	free(library);
+	print_starts(peers, ARRAY_SIZE(peers), insides, ARRAY_SIZE(insides), rounds);
 }
 
 static void print_memory(const char *name, pid_t pid)
@@ -204,24 +259,27 @@ static void print_memory(const char *name, pid_t pid)
 	}
 }
 
-static void bench_memory(const struct setup *setup)
+static void start_live(struct setup *setup)
 {
 	const struct backend_ops *native = backend_by_kind(BACKEND_NATIVE);
-	struct backend_sandbox sandbox;
-	struct link *link;
 	struct error err;
 
-	if (native->start(&setup->spec, &setup->opts, &sandbox, &err) < 0) {
+	if (native->start(&setup->spec, &setup->opts, &setup->live, &err) < 0) {
 		die(err.text);
 	}
-	link = link_new(sandbox.stream_fd, NULL, true, NULL, NULL);
-	if (link_wait_ready(link, 5000, &err) < 0) {
+	setup->live_link = link_new(setup->live.stream_fd, NULL, true, NULL, NULL);
+	if (link_wait_ready(setup->live_link, 5000, &err) < 0) {
 		die(err.text);
 	}
-	run_true(link);
-	print_memory("idle sandbox", sandbox.keeper);
-	(void)link_free(link);
-	(void)native->finish(&sandbox, &err);
+	run_true(setup->live_link);
+}
+
+static void end_live(struct setup *setup)
+{
+	struct error err;
+
+	(void)link_free(setup->live_link);
+	(void)backend_by_kind(BACKEND_NATIVE)->finish(&setup->live, &err);
 }
 
 static void make_setup(struct setup *setup, const char *init_path)
@@ -259,8 +317,10 @@ int main(int argc, char **argv)
 		die("usage: bench-native CREEL-INIT [ROUNDS [CREEL]]");
 	}
 	make_setup(&setup, argv[1]);
+	start_live(&setup);
+	print_memory("idle sandbox", setup.live.keeper);
 	bench_starts(&setup, rounds, argc > 3 ? argv[3] : NULL);
-	bench_memory(&setup);
+	end_live(&setup);
 	(void)rmdir(setup.directory);
 	return 0;
 }
