@@ -66,22 +66,54 @@ def processes():
     return found
 
 
-def cgroups():
-    """Every directory of the control groups that has to do with creel."""
-    found = set()
-    for where, names, _ in os.walk("/sys/fs/cgroup"):
-        found.update(os.path.join(where, n) for n in names if "creel" in n)
+def running_with(word):
+    """Processes that have this word on their command line."""
+    found = []
+    for pid in processes():
+        try:
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if str(word).encode() in words:
+            found.append(pid)
     return found
 
 
-def left_behind(home, workspace):
-    """Everything that a sandbox could leave on this host, for a comparison of before and after."""
+def descendants(pid):
+    """(pid, start time) of a process's children and theirs: what a number alone could confuse."""
+    table, found, parents = processes(), set(), {pid}
+    while parents:
+        parents = {p for p, (_, parent) in table.items() if parent in parents}
+        for each in parents:
+            try:
+                stat = Path(f"/proc/{each}/stat").read_text()
+                found.add((each, stat.rsplit(")", 1)[1].split()[19]))
+            except OSError:
+                pass
+    return found
+
+
+def is_alive(process):
+    pid, start = process
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return False
+    return fields[19] == start and fields[0] not in "ZX"
+
+
+def cgroups_of(pids):
+    """Control groups that carry one of these numbers in their name."""
+    found = set()
+    for where, names, _ in os.walk("/sys/fs/cgroup"):
+        found.update(os.path.join(where, n) for n in names
+                     if "creel" in n and any(str(p) in n for p in pids))
+    return found
+
+
+def host_state(home, workspace):
+    """What a sandbox could leave on this host, for a comparison of before and after."""
     return {
-        "processes": {pid for pid, (name, _) in processes().items()
-                      if name.startswith("creel") or "creel" in name},
         "mounts": Path("/proc/self/mountinfo").read_text(),
-        "cgroups": cgroups(),
         "files": sorted(str(p) for place in (home, workspace) for p in Path(place).rglob("*")),
-        "tmp": sorted(n for n in os.listdir("/tmp") if "creel" in n),
-        "run": sorted(n for n in os.listdir("/run") if "creel" in n),
     }

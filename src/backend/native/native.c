@@ -49,17 +49,18 @@ const char *native_find_init(const char *configured, struct arena *arena, struct
 		return found;
 	}
 	n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	if (n > 0) {
-		char *slash;
-
-		exe[n] = '\0';
-		slash = strrchr(exe, '/');
-		*slash = '\0';
-		for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
-			found = try_init(arena, path_join(arena, exe, beside[i]));
-			if (found != NULL) {
-				return found;
-			}
+	if (n <= 0) {
+		(void)error_plain(err, ENOENT,
+			"/proc is not mounted here and no sandbox can be made without it; mount it with "
+			"'mount -t proc proc /proc'");
+		return NULL;
+	}
+	exe[n] = '\0';
+	*strrchr(exe, '/') = '\0';
+	for (size_t i = 0; i < ARRAY_SIZE(beside); i++) {
+		found = try_init(arena, path_join(arena, exe, beside[i]));
+		if (found != NULL) {
+			return found;
 		}
 	}
 	found = try_init(arena, CREEL_LIBEXECDIR "/creel-init");
