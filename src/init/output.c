@@ -113,11 +113,17 @@ void channel_close(struct channel *c)
 
 void channel_resume(struct channel *c)
 {
-	/* A quarter, so that it does not wake for every few bytes. */
-	if (c->watch.fd >= 0 && c->watch.events == 0 && room_of(c) >= c->ring.size / 4) {
-		(void)watch_set(&c->process->init->loop, &c->watch, EPOLLIN);
-	}
+	struct process *p = c->process;
+
 	conn_queue(c);
+	/* A quarter, so that it does not wake for every few bytes. */
+	if (c->watch.fd < 0 || c->watch.events != 0 || room_of(c) < c->ring.size / 4) {
+		return;
+	}
+	(void)watch_set(&p->init->loop, &c->watch, EPOLLIN);
+	if (p->reaped && !p->finished) {
+		process_check(p); /* nothing more may come that would ask */
+	}
 }
 
 bool channel_may_send(const struct channel *c)
@@ -130,7 +136,8 @@ bool channel_may_send(const struct channel *c)
 
 bool channel_is_done(const struct channel *c)
 {
-	return c->watch.fd < 0 || c->ring.end >= c->complete_at;
+	/* Not while a slow reader keeps it from being read at all. */
+	return c->watch.fd < 0 || (c->watch.events != 0 && c->ring.end >= c->complete_at);
 }
 
 void process_detach(struct process *p)

@@ -532,11 +532,10 @@ static void set_complete(struct channel *c)
 {
 	int waiting = 0;
 
-	/* Whatever the process wrote before it ended is in the pipe by now. A terminal passes it on
-	 * in its own time, and hangs up after it: there the end of file counts. */
-	if (c->process->terminal) {
-		c->complete_at = UINT64_MAX;
-	} else if (c->watch.fd >= 0 && ioctl(c->watch.fd, FIONREAD, &waiting) == 0) {
+	/* Whatever the process wrote before it ended is in the pipe by now. A terminal passes it on in
+	 * its own time: there it is the quiet after it that counts, if others keep it open. */
+	if (!c->process->terminal && c->watch.fd >= 0 &&
+		ioctl(c->watch.fd, FIONREAD, &waiting) == 0) {
 		c->complete_at = c->ring.end + (unsigned)waiting;
 	}
 }

@@ -31,6 +31,7 @@ static const uint32_t mark_limits[2] = {TREE_MARK_LOCKS, TREE_MARK_RTTIME};
 
 struct member {
 	pid_t pid, parent;
+	uint64_t start; /* clock ticks since boot: with the pid, which process this is */
 	char state;
 	bool ours; /* set by select_members() */
 };
@@ -132,20 +133,36 @@ static void get_marks(const struct tree *tree, pid_t pid, uint64_t ret[2])
 	}
 }
 
-/* Parent and state from /proc/PID/stat. The name in it is the process's own choice and may hold
- * blanks and parentheses: the fields start after the last ')'. */
-static bool read_member(const struct tree *tree, const char *name, struct member *ret)
+/* The number-th field after the name, as a number. */
+static bool parse_field(const char *text, int number, uint64_t *ret)
+{
+	char digits[24];
+	size_t len;
+
+	for (int i = 0; i < number; i++) {
+		text += strcspn(text, " ");
+		text += *text == ' ';
+	}
+	len = strcspn(text, " ");
+	if (len == 0 || len >= sizeof(digits)) {
+		return false;
+	}
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return num_parse_u64(digits, 0, UINT64_MAX, ret) == 0;
+}
+
+/* State, parent and start time from /proc/PID/stat, proc(5). The name in it is the process's own
+ * choice and may hold blanks and parentheses: the fields start after the last ')'. */
+static bool read_member(const struct tree *tree, pid_t pid, struct member *ret)
 {
 	char path[40], text[STAT_SIZE];
 	_cleanup_close_ int fd = FD_NONE;
-	char *at, *end;
-	uint32_t pid, parent;
+	uint64_t parent, start;
+	const char *at;
 	ssize_t n;
 
-	if (num_parse_u32(name, 1, INT32_MAX, &pid) < 0) {
-		return false;
-	}
-	(void)snprintf(path, sizeof(path), "%u/stat", pid);
+	(void)snprintf(path, sizeof(path), "%d/stat", (int)pid);
 	fd = openat(tree->proc_fd, path, O_RDONLY | O_CLOEXEC);
 	n = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 	if (n <= 0) {
@@ -153,18 +170,11 @@ static bool read_member(const struct tree *tree, const char *name, struct member
 	}
 	text[n] = '\0';
 	at = strrchr(text, ')');
-	if (at == NULL || strlen(at) < 6) {
+	if (at == NULL || at[1] != ' ' || !parse_field(at + 2, 1, &parent) ||
+		!parse_field(at + 2, 19, &start)) {
 		return false;
 	}
-	end = strchr(at + 4, ' ');
-	if (end == NULL) {
-		return false;
-	}
-	*end = '\0';
-	if (num_parse_u32(at + 4, 0, INT32_MAX, &parent) < 0) {
-		return false;
-	}
-	*ret = (struct member){.pid = (pid_t)pid, .parent = (pid_t)parent, .state = at[2]};
+	*ret = (struct member){.pid = pid, .parent = (pid_t)parent, .start = start, .state = at[2]};
 	return true;
 }
 
@@ -191,8 +201,10 @@ static void take_snapshot(const struct tree *tree, struct snapshot *s)
 	}
 	while ((entry = readdir(dir)) != NULL) {
 		struct member m;
+		uint32_t pid;
 
-		if (!read_member(tree, entry->d_name, &m)) {
+		if (num_parse_u32(entry->d_name, 1, INT32_MAX, &pid) < 0 ||
+			!read_member(tree, (pid_t)pid, &m)) {
 			continue;
 		}
 		if (s->count == s->cap) {
@@ -286,11 +298,34 @@ static int select_members(
 	return running;
 }
 
-static void signal_members(const struct snapshot *s, int signo)
+/*
+ * The number of a process whose parent is not creel-init may belong to another one by now. A pidfd
+ * holds on to whoever has it; the start time tells whether that is still the one that was looked at.
+ */
+static void signal_member(const struct tree *tree, const struct member *m, int signo)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_open, m->pid, 0);
+	struct member now;
+
+	if (fd < 0 && errno == ESRCH) {
+		return;
+	}
+	if (!read_member(tree, m->pid, &now) || now.start != m->start) {
+		return;
+	}
+	if (fd < 0) {
+		/* A kernel or a filter without pidfds: the window is a few microseconds. */
+		(void)kill(m->pid, signo);
+		return;
+	}
+	(void)syscall(SYS_pidfd_send_signal, fd, signo, NULL, 0);
+}
+
+static void signal_members(const struct tree *tree, const struct snapshot *s, int signo)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		if (s->list[i].ours) {
-			(void)kill(s->list[i].pid, signo);
+			signal_member(tree, &s->list[i], signo);
 		}
 	}
 }
@@ -309,12 +344,12 @@ int tree_signal(const struct tree *tree, uint64_t serial, pid_t leader, int sign
 	}
 	running = select_members(tree, serial, &s, &alive);
 	for (int pass = 0; signo == SIGKILL && running > 0 && pass < MAX_PASSES; pass++) {
-		signal_members(&s, SIGSTOP);
+		signal_members(tree, &s, SIGSTOP);
 		(void)sched_yield();
 		running = select_members(tree, serial, &s, &alive);
 	}
 	if (signo == SIGKILL) {
-		signal_members(&s, SIGKILL);
+		signal_members(tree, &s, SIGKILL);
 		return alive;
 	}
 	/* The group has it already; a second TERM would end what a shell's trap began. */
@@ -323,7 +358,7 @@ int tree_signal(const struct tree *tree, uint64_t serial, pid_t leader, int sign
 			s.list[i].ours = false;
 		}
 	}
-	signal_members(&s, signo);
+	signal_members(tree, &s, signo);
 	return alive;
 }
 

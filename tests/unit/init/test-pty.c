@@ -116,15 +116,16 @@ static void the_end_of_input(void **state)
 	}
 }
 
-/* When the session's leader ends, the terminal hangs up: what is in the background goes too. */
-static void the_end_hangs_up(void **state)
+/* Who ignores the hang-up keeps the terminal open: the end is told all the same. */
+static void the_end_in_spite_of_others(void **state)
 {
 	struct rig *rig = *state;
 	struct run *run = run_new(rig);
 
-	run_sh(run, rig, "(trap '' HUP; sleep 1000) & sleep 1000 & echo done", WIRE_SPAWN_PTY);
+	run_sh(run, rig, "(trap '' HUP; sleep 1000) & sleep 0.3; echo done; exit 4",
+		WIRE_SPAWN_PTY);
 	rig_until(rig, &run->exited);
-	assert_int_equal(run->end.code, 0);
+	assert_int_equal(run->end.code, 4);
 	assert_string_equal(run->out.data, "done\r\n");
 	link_signal(rig->link, run->stream, SIGKILL, WIRE_SIGNAL_TREE);
 }
@@ -148,7 +149,7 @@ int main(void)
 		pty_test(typing_is_echoed),
 		pty_test(control_c_interrupts),
 		pty_test(the_end_of_input),
-		pty_test(the_end_hangs_up),
+		pty_test(the_end_in_spite_of_others),
 		pty_test(much_output),
 	};
 
