@@ -22,10 +22,10 @@ struct channel {
 	struct watch watch;
 	struct process *process;
 	enum wire_channel id;
-	bool grown;           /* the pipe was enlarged, for one that prints a lot */
-	bool queued;          /* in init->sendable */
+	bool grown; /* the pipe was enlarged, for one that prints a lot */
+	bool queued; /* in init->sendable */
 	struct ring ring;
-	uint64_t sent;        /* the next byte to send; >= ring.first */
+	uint64_t sent; /* the next byte to send; >= ring.first */
 	uint64_t credit;
 	uint64_t complete_at; /* once the process ended: its own output is what is below this */
 	struct channel *prev, *next; /* in init->sendable */
@@ -34,30 +34,30 @@ struct channel {
 struct input {
 	struct watch watch; /* the write end of a pipe, or a second descriptor of the terminal */
 	struct buf pending; /* bytes that the process has not taken yet */
-	size_t written;     /* of pending */
-	size_t credit;      /* what the gateway may still send */
-	size_t taken;       /* taken, not yet granted anew */
-	bool eof;           /* nothing more comes after pending */
-	char last;          /* the last byte written, to know whether a line is open */
+	size_t written; /* of pending */
+	size_t credit; /* what the gateway may still send */
+	size_t taken; /* taken, not yet granted anew */
+	bool eof; /* nothing more comes after pending */
+	char last; /* the last byte written, to know whether a line is open */
 };
 
 struct process {
 	struct init *init;
 	struct process *next_stream, *next_pid; /* in their buckets */
 	uint32_t stream;
-	pid_t pid;          /* 0 before the login environment is there and after it was reaped */
+	pid_t pid; /* 0 before the login environment is there and after it was reaped */
 	uint32_t shown_pid; /* what it was */
-	uint64_t serial;    /* of this spawn, see init/tree.h */
+	uint64_t serial; /* of this spawn, see init/tree.h */
 	bool terminal;
-	bool reaped;     /* wait4(2) gave its status */
-	bool finished;   /* and its output is complete: exited is final */
-	bool known;      /* to the gateway of this connection: it spawned or attached to it */
-	bool reported;   /* EXITED was sent on this connection, or is not wanted */
-	bool followed;   /* the gateway reads its output: it waits for a slow reader */
-	bool fetching;   /* an ATTACH without follow is being served */
-	bool ending;     /* its whole tree is on the way out: finished only when that is gone */
-	bool overdue;    /* what still holds the output is not waited for any more */
-	unsigned kills;  /* how often KILL was sent to the tree */
+	bool reaped; /* wait4(2) gave its status */
+	bool finished; /* and its output is complete: exited is final */
+	bool known; /* to the gateway of this connection: it spawned or attached to it */
+	bool reported; /* EXITED was sent on this connection, or is not wanted */
+	bool followed; /* the gateway reads its output: it waits for a slow reader */
+	bool fetching; /* an ATTACH without follow is being served */
+	bool ending; /* its whole tree is on the way out: finished only when that is gone */
+	bool overdue; /* what still holds the output is not waited for any more */
+	unsigned kills; /* how often KILL was sent to the tree */
 	uint32_t grace_ms;
 	uint64_t started_ms;
 	struct timer timeout, kill, quiet, patience;
@@ -86,17 +86,17 @@ struct inflight {
 struct conn {
 	struct watch watch;
 	enum conn_state state;
-	const char *dir;      /* NULL: an inherited descriptor */
+	const char *dir; /* NULL: an inherited descriptor */
 	bool once;
 	bool reconnect;
 	uint8_t token[WIRE_TOKEN_SIZE];
-	uint8_t *in;          /* mapped, IN_SIZE */
+	uint8_t *in; /* mapped, IN_SIZE */
 	size_t in_len;
-	struct buf out;       /* control frames */
+	struct buf out; /* control frames */
 	size_t out_sent;
 	struct inflight inflight;
-	bool blocked;         /* the socket is full: wait for EPOLLOUT */
-	size_t in_touched;    /* how far into it bytes ever came */
+	bool blocked; /* the socket is full: wait for EPOLLOUT */
+	size_t in_touched; /* how far into it bytes ever came */
 	uint32_t backoff_ms;
 	struct timer redial;
 };
@@ -111,7 +111,7 @@ struct login {
 	struct watch watch;
 	struct timer timeout;
 	struct buf output;
-	char *text;      /* the strings of env */
+	char *text; /* the strings of env */
 	const char **env;
 };
 
@@ -128,8 +128,8 @@ struct init {
 	uint64_t serial;
 	uint32_t next_stream;
 	uint32_t process_count;
-	bool shutting;        /* no new processes; ends when the last one is gone */
-	bool childless;       /* the last wait4(2) said that there is no child at all */
+	bool shutting; /* no new processes; ends when the last one is gone */
+	bool childless; /* the last wait4(2) said that there is no child at all */
 	bool quit;
 	struct timer shutdown;
 	struct rlimit file_limit; /* RLIMIT_NOFILE as it was found, for the processes */
@@ -146,9 +146,9 @@ int conn_adopt(struct init *init, int adopt_fd); /* the stream starts: say hello
 void conn_finish(struct init *init);
 struct buf *conn_out(struct init *init); /* append control frames here, sent after this turn */
 bool conn_is_up(const struct init *init);
-void conn_flush(struct init *init);      /* called after every turn of the loop */
+void conn_flush(struct init *init); /* called after every turn of the loop */
 void conn_release(struct init *init, struct channel *channel); /* lets go of its ring */
-void conn_queue(struct channel *channel);   /* it may have something to send */
+void conn_queue(struct channel *channel); /* it may have something to send */
 void conn_unqueue(struct channel *channel);
 
 /* conn_dial.c */
@@ -181,7 +181,7 @@ void channel_close(struct channel *c);
 void channel_resume(struct channel *c); /* room or credit came: read on, send on */
 bool channel_may_send(const struct channel *c);
 bool channel_is_done(const struct channel *c); /* no more of the process's own output comes */
-void process_detach(struct process *p);        /* nobody follows any more */
+void process_detach(struct process *p); /* nobody follows any more */
 void process_attach(struct process *p, const struct wire_attach *attach);
 
 /* input.c */
@@ -201,6 +201,7 @@ bool login_is_ready(const struct init *init, const struct wire_spawn *request);
 void login_start(struct init *init, const struct wire_spawn *request);
 bool login_reaped(struct init *init, pid_t pid);
 /* The login environment with env on top; strings stay where they are. */
-const char *const *login_merge(const struct init *init, struct arena *arena, const char *const *env);
+const char *const *login_merge(
+	const struct init *init, struct arena *arena, const char *const *env);
 
 #endif

@@ -15,10 +15,10 @@ struct spawn_plan {
 	const struct wire_spawn *request;
 	const char *const *env;
 	int in_fd, out_fd, err_fd; /* become 0, 1, 2 */
-	bool terminal;             /* in_fd becomes the controlling terminal */
+	bool terminal; /* in_fd becomes the controlling terminal */
 	struct wire_rlimit marks[2]; /* see init/tree.h */
 	int mark_count;
-	struct rlimit files;       /* RLIMIT_NOFILE as creel-init found it */
+	struct rlimit files; /* RLIMIT_NOFILE as creel-init found it */
 };
 
 /*

@@ -32,9 +32,9 @@ enum {
 };
 
 struct tree {
-	bool marks;           /* the limits this process has leave room for them */
+	bool marks; /* the limits this process has leave room for them */
 	uint64_t base[2];
-	int proc_fd;          /* /proc, FD_NONE when it is not there */
+	int proc_fd; /* /proc, FD_NONE when it is not there */
 	pid_t self;
 };
 

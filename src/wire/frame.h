@@ -31,31 +31,34 @@ enum {
 
 /* Requests of the gateway are even, what creel-init sends is odd. */
 enum frame_kind {
-	FRAME_HELLO = 1,     /* init: struct wire_hello, first frame on a connection */
-	FRAME_WELCOME = 2,   /* gateway: struct wire_welcome, answers hello */
-	FRAME_SPAWN = 4,     /* gateway: struct wire_spawn; stream = a number not in use */
-	FRAME_SPAWNED = 3,   /* init: u32 pid */
-	FRAME_FAILED = 5,    /* init: struct wire_failed; the stream is over */
-	FRAME_STDIN = 6,     /* gateway: bytes for the process, within the credit granted */
+	FRAME_HELLO = 1, /* init: struct wire_hello, first frame on a connection */
+	FRAME_WELCOME = 2, /* gateway: struct wire_welcome, answers hello */
+	FRAME_SPAWN = 4, /* gateway: struct wire_spawn; stream = a number not in use */
+	FRAME_SPAWNED = 3, /* init: u32 pid */
+	FRAME_FAILED = 5, /* init: struct wire_failed; the stream is over */
+	FRAME_STDIN = 6, /* gateway: bytes for the process, within the credit granted */
 	FRAME_STDIN_EOF = 8, /* gateway: empty; a pty gets VEOF, a pipe is closed */
 	FRAME_STDIN_CREDIT = 7, /* init: u32 more bytes that may be sent */
-	FRAME_OUTPUT = 9,    /* init: u8 channel, u64 offset of the first byte, bytes */
-	FRAME_CREDIT = 10,   /* gateway: u8 channel, u32 more bytes that may be sent */
-	FRAME_RESIZE = 12,   /* gateway: u16 rows, u16 columns */
-	FRAME_SIGNAL = 14,   /* gateway: u32 signal, u8 enum wire_signal_scope */
-	FRAME_EXITED = 11,   /* init: struct wire_exited; followed: after the last OUTPUT */
-	FRAME_ATTACH = 16,   /* gateway: struct wire_attach; send output again from an offset */
-	FRAME_ATTACHED = 13, /* init: struct wire_process (answer to ATTACH, OUTPUT comes after it) */
-	FRAME_FETCHED = 23,  /* init: struct wire_process; an ATTACH without follow is served */
-	FRAME_FORGET = 18,   /* gateway: empty; kill the tree if it runs, drop ring and status */
-	FRAME_FORGOTTEN = 25, /* init: empty; nothing more comes on this stream, its number is free */
-	FRAME_LIST = 20,     /* gateway, stream 0: empty */
-	FRAME_PROCESS = 15,  /* init, stream 0: struct wire_process, one frame each */
+	FRAME_OUTPUT = 9, /* init: u8 channel, u64 offset of the first byte, bytes */
+	FRAME_CREDIT = 10, /* gateway: u8 channel, u32 more bytes that may be sent */
+	FRAME_RESIZE = 12, /* gateway: u16 rows, u16 columns */
+	FRAME_SIGNAL = 14, /* gateway: u32 signal, u8 enum wire_signal_scope */
+	FRAME_EXITED = 11, /* init: struct wire_exited; followed: after the last OUTPUT */
+	FRAME_ATTACH = 16, /* gateway: struct wire_attach; send output again from an offset */
+	FRAME_ATTACHED =
+		13, /* init: struct wire_process (answer to ATTACH, OUTPUT comes after it) */
+	FRAME_FETCHED = 23, /* init: struct wire_process; an ATTACH without follow is served */
+	FRAME_FORGET = 18, /* gateway: empty; kill the tree if it runs, drop ring and status */
+	FRAME_FORGOTTEN =
+		25, /* init: empty; nothing more comes on this stream, its number is free */
+	FRAME_LIST = 20, /* gateway, stream 0: empty */
+	FRAME_PROCESS = 15, /* init, stream 0: struct wire_process, one frame each */
 	FRAME_LIST_END = 17, /* init, stream 0: u32 count */
-	FRAME_PING = 22,     /* gateway, stream 0: u64 */
-	FRAME_PONG = 19,     /* init, stream 0: the same u64 */
-	FRAME_SHUTDOWN = 24, /* gateway, stream 0: u32 grace in ms; TERM, then KILL, then init exits */
-	FRAME_ERROR = 21,    /* init, stream 0: string; sent before it closes on a malformed frame */
+	FRAME_PING = 22, /* gateway, stream 0: u64 */
+	FRAME_PONG = 19, /* init, stream 0: the same u64 */
+	FRAME_SHUTDOWN =
+		24, /* gateway, stream 0: u32 grace in ms; TERM, then KILL, then init exits */
+	FRAME_ERROR = 21, /* init, stream 0: string; sent before it closes on a malformed frame */
 	/* 26..63 file tools: see wire/frame_file.h; 64..95 port forwarding: see docs/PROTOCOL.md when they land */
 };
 
@@ -76,8 +79,8 @@ struct wire_bytes {
 struct wire_hello {
 	uint32_t version, capabilities;
 	uint8_t token[WIRE_TOKEN_SIZE];
-	uint64_t instance;   /* random per creel-init, tells a reconnect from a new one */
-	uint32_t processes;  /* remembered ones, running or not */
+	uint64_t instance; /* random per creel-init, tells a reconnect from a new one */
+	uint32_t processes; /* remembered ones, running or not */
 	uint32_t next_stream; /* this number and those above were never used */
 	bool reconnect;
 };
@@ -88,11 +91,13 @@ struct wire_welcome {
 };
 
 enum wire_spawn_flag {
-	WIRE_SPAWN_PTY = 1,    /* one channel (stdout), its own session and controlling terminal */
-	WIRE_SPAWN_MERGE = 2,  /* stderr goes where stdout goes, order kept */
-	WIRE_SPAWN_STDIN = 4,  /* stdin is open; without it /dev/null */
-	WIRE_SPAWN_LOGIN_ENV = 8, /* start from the environment that `sh -lc env` gave once, env on top */
-	WIRE_SPAWN_DETACHED = 16, /* nobody follows the output: never paused, the ring keeps the newest */
+	WIRE_SPAWN_PTY = 1, /* one channel (stdout), its own session and controlling terminal */
+	WIRE_SPAWN_MERGE = 2, /* stderr goes where stdout goes, order kept */
+	WIRE_SPAWN_STDIN = 4, /* stdin is open; without it /dev/null */
+	WIRE_SPAWN_LOGIN_ENV =
+		8, /* start from the environment that `sh -lc env` gave once, env on top */
+	WIRE_SPAWN_DETACHED =
+		16, /* nobody follows the output: never paused, the ring keeps the newest */
 	WIRE_SPAWN_FLAGS_ = 31,
 };
 
@@ -115,11 +120,11 @@ struct wire_spawn {
 	uint16_t rows, columns;
 	uint32_t ring_bytes; /* per channel; 0: LIMIT_RING_DEFAULT */
 	uint32_t timeout_ms; /* 0: none; then TERM to the tree, KILL after grace_ms */
-	uint32_t grace_ms;   /* 0: 3000 (contract D10) */
-	uint32_t credit;     /* per channel, at the start; link_spawn() puts it in, 0 when detached */
-	const char *cwd;     /* NULL: as creel-init */
+	uint32_t grace_ms; /* 0: 3000 (contract D10) */
+	uint32_t credit; /* per channel, at the start; link_spawn() puts it in, 0 when detached */
+	const char *cwd; /* NULL: as creel-init */
 	const char *const *argv; /* NULL-terminated, at least one */
-	const char *const *env;  /* NULL-terminated NAME=value */
+	const char *const *env; /* NULL-terminated NAME=value */
 	const struct wire_rlimit *rlimits;
 	size_t rlimit_count;
 };
@@ -136,7 +141,7 @@ struct wire_failed {
 enum wire_signal_scope { WIRE_SIGNAL_GROUP = 1, WIRE_SIGNAL_TREE = 2, WIRE_SIGNAL_END = 3 };
 
 struct wire_exited {
-	int32_t code;   /* exit code, or -1 */
+	int32_t code; /* exit code, or -1 */
 	int32_t signal; /* signal that ended it, or 0 */
 	bool timed_out;
 	uint64_t out_bytes, err_bytes; /* all that was ever written, kept or not */
@@ -146,7 +151,8 @@ struct wire_exited {
 /* follow: as after SPAWN; a slow reader pauses the process. Without it the credit is for this once:
  * what the ring holds is sent up to it, then FETCHED, and the process is never paused. */
 struct wire_attach {
-	uint64_t out_offset, err_offset; /* first byte wanted; older than the ring: from what is kept */
+	uint64_t out_offset,
+		err_offset; /* first byte wanted; older than the ring: from what is kept */
 	uint32_t out_credit, err_credit; /* these replace what was granted before */
 	bool follow;
 };
@@ -154,11 +160,11 @@ struct wire_attach {
 struct wire_process {
 	uint32_t stream, pid;
 	bool running;
-	struct wire_exited exited;       /* when not running */
-	uint64_t out_first, out_end;     /* what the ring holds: [first, end) */
+	struct wire_exited exited; /* when not running */
+	uint64_t out_first, out_end; /* what the ring holds: [first, end) */
 	uint64_t err_first, err_end;
-	uint64_t started_ms;             /* CLOCK_REALTIME */
-	struct wire_bytes name;          /* argv[0], cut to 256 bytes */
+	uint64_t started_ms; /* CLOCK_REALTIME */
+	struct wire_bytes name; /* argv[0], cut to 256 bytes */
 };
 
 /*
@@ -180,48 +186,48 @@ void frame_add_header(struct buf *out, enum frame_kind kind, uint32_t stream, ui
 void frame_add_empty(struct buf *out, enum frame_kind kind, uint32_t stream);
 void frame_add_u32(struct buf *out, enum frame_kind kind, uint32_t stream, uint32_t value);
 void frame_add_u64(struct buf *out, enum frame_kind kind, uint32_t stream, uint64_t value);
-void frame_add_bytes(struct buf *out, enum frame_kind kind, uint32_t stream, const void *data,
-	size_t len);
+void frame_add_bytes(
+	struct buf *out, enum frame_kind kind, uint32_t stream, const void *data, size_t len);
 int frame_get_empty(struct wire_bytes payload, struct error *err);
 int frame_get_u32(struct wire_bytes payload, uint32_t *ret, struct error *err);
 int frame_get_u64(struct wire_bytes payload, uint64_t *ret, struct error *err);
 /* One string, cut at WIRE_MAX_TEXT and at a byte 0 when it is sent. */
-void frame_add_string(struct buf *out, enum frame_kind kind, uint32_t stream,
-	struct wire_bytes text);
+void frame_add_string(
+	struct buf *out, enum frame_kind kind, uint32_t stream, struct wire_bytes text);
 int frame_get_string(struct wire_bytes payload, struct wire_bytes *ret, struct error *err);
 
 void frame_add_hello(struct buf *out, const struct wire_hello *hello);
 int frame_get_hello(struct wire_bytes payload, struct wire_hello *ret, struct error *err);
 void frame_add_welcome(struct buf *out, const struct wire_welcome *welcome);
 int frame_get_welcome(struct wire_bytes payload, struct wire_welcome *ret, struct error *err);
-int frame_add_spawn(struct buf *out, uint32_t stream, const struct wire_spawn *spawn,
-	struct error *err);
+int frame_add_spawn(
+	struct buf *out, uint32_t stream, const struct wire_spawn *spawn, struct error *err);
 /* Strings and arrays of *ret are arena memory. */
-int frame_get_spawn(struct wire_bytes payload, struct arena *arena, struct wire_spawn *ret,
-	struct error *err);
+int frame_get_spawn(
+	struct wire_bytes payload, struct arena *arena, struct wire_spawn *ret, struct error *err);
 void frame_add_failed(struct buf *out, uint32_t stream, const struct wire_failed *failed);
 int frame_get_failed(struct wire_bytes payload, struct wire_failed *ret, struct error *err);
 /* The header of an OUTPUT frame; len bytes follow it on the wire. */
-void frame_add_output_header(struct buf *out, uint32_t stream, enum wire_channel channel,
-	uint64_t offset, uint32_t len);
+void frame_add_output_header(
+	struct buf *out, uint32_t stream, enum wire_channel channel, uint64_t offset, uint32_t len);
 int frame_get_output(struct wire_bytes payload, enum wire_channel *ret_channel,
 	uint64_t *ret_offset, struct wire_bytes *ret_data, struct error *err);
 void frame_add_credit(struct buf *out, uint32_t stream, enum wire_channel channel, uint32_t bytes);
-int frame_get_credit(struct wire_bytes payload, enum wire_channel *ret_channel,
-	uint32_t *ret_bytes, struct error *err);
-void frame_add_resize(struct buf *out, uint32_t stream, uint16_t rows, uint16_t columns);
-int frame_get_resize(struct wire_bytes payload, uint16_t *ret_rows, uint16_t *ret_columns,
+int frame_get_credit(struct wire_bytes payload, enum wire_channel *ret_channel, uint32_t *ret_bytes,
 	struct error *err);
-void frame_add_signal(struct buf *out, uint32_t stream, uint32_t signo,
-	enum wire_signal_scope scope);
+void frame_add_resize(struct buf *out, uint32_t stream, uint16_t rows, uint16_t columns);
+int frame_get_resize(
+	struct wire_bytes payload, uint16_t *ret_rows, uint16_t *ret_columns, struct error *err);
+void frame_add_signal(
+	struct buf *out, uint32_t stream, uint32_t signo, enum wire_signal_scope scope);
 int frame_get_signal(struct wire_bytes payload, uint32_t *ret_signo,
 	enum wire_signal_scope *ret_scope, struct error *err);
 void frame_add_exited(struct buf *out, uint32_t stream, const struct wire_exited *exited);
 int frame_get_exited(struct wire_bytes payload, struct wire_exited *ret, struct error *err);
 void frame_add_attach(struct buf *out, uint32_t stream, const struct wire_attach *attach);
 int frame_get_attach(struct wire_bytes payload, struct wire_attach *ret, struct error *err);
-void frame_add_process(struct buf *out, enum frame_kind kind, uint32_t stream,
-	const struct wire_process *process);
+void frame_add_process(
+	struct buf *out, enum frame_kind kind, uint32_t stream, const struct wire_process *process);
 int frame_get_process(struct wire_bytes payload, struct wire_process *ret, struct error *err);
 
 #endif

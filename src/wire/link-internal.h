@@ -9,26 +9,26 @@ enum { LINK_BUCKETS = 64 };
 
 /* What may come for a process. */
 enum link_state {
-	LINK_STARTING,  /* SPAWN is unanswered */
-	LINK_KNOWN,     /* it was spawned, now or by an earlier connection */
+	LINK_STARTING, /* SPAWN is unanswered */
+	LINK_KNOWN, /* it was spawned, now or by an earlier connection */
 	LINK_FORGOTTEN, /* FORGET is unanswered: everything before the answer is dropped unread */
 };
 
 struct link_channel {
-	uint64_t next;     /* the offset that output goes on from */
-	uint64_t credit;   /* bytes that may still come */
-	size_t consumed;   /* done with, not yet granted anew */
+	uint64_t next; /* the offset that output goes on from */
+	uint64_t credit; /* bytes that may still come */
+	size_t consumed; /* done with, not yet granted anew */
 };
 
 struct link_process {
 	struct link_process *next; /* in its bucket */
 	uint32_t stream;
 	enum link_state state;
-	bool attaching;       /* ATTACH is unanswered: output that comes now belongs to before it */
+	bool attaching; /* ATTACH is unanswered: output that comes now belongs to before it */
 	struct wire_attach asked; /* that one */
 	bool followed;
-	bool fetching;        /* between ATTACHED and FETCHED */
-	bool exited;          /* and told so: nothing but an attach brings more output */
+	bool fetching; /* between ATTACHED and FETCHED */
+	bool exited; /* and told so: nothing but an attach brings more output */
 	bool stdin_open;
 	size_t stdin_credit;
 	struct link_channel channels[2]; /* stdout, stderr */
@@ -75,8 +75,8 @@ int link_not_ready(const struct link *link, struct error *err);
 /* link_file.c */
 bool link_file_known(const struct link *link, uint32_t stream);
 /* One frame for a request that is known. 0, or -EPROTO with the reason. */
-int link_file_frame(struct link *link, const struct frame_header *header,
-	struct wire_bytes payload, struct error *err);
+int link_file_frame(struct link *link, const struct frame_header *header, struct wire_bytes payload,
+	struct error *err);
 void link_files_lost(struct link *link);
 
 #endif

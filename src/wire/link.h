@@ -24,12 +24,13 @@ struct link_process_ops {
 	 * fell out of the ring before they could be sent. */
 	void (*output)(void *arg, enum wire_channel channel, uint64_t offset, const uint8_t *data,
 		size_t len);
-	void (*stdin_room)(void *arg, size_t bytes); /* that many more may be given to link_stdin() */
+	void (*stdin_room)(
+		void *arg, size_t bytes); /* that many more may be given to link_stdin() */
 	void (*exited)(void *arg, const struct wire_exited *exited); /* all output came before */
 	void (*failed)(void *arg, const struct wire_failed *failed); /* it never ran */
-	void (*lost)(void *arg, const struct error *why);            /* the link died first */
+	void (*lost)(void *arg, const struct error *why); /* the link died first */
 	void (*attached)(void *arg, const struct wire_process *process); /* see link_attach() */
-	void (*fetched)(void *arg, const struct wire_process *process);  /* see link_fetch() */
+	void (*fetched)(void *arg, const struct wire_process *process); /* see link_fetch() */
 };
 
 struct link_ops {
@@ -44,8 +45,8 @@ struct link_ops {
  * token: WIRE_TOKEN_SIZE bytes that hello must carry (compared in constant time), NULL: any (the
  * descriptor was inherited, so nobody else can hold the other end). once: see struct wire_welcome.
  */
-struct link *link_new(int adopt_fd, const uint8_t *token, bool once, const struct link_ops *ops,
-	void *arg);
+struct link *link_new(
+	int adopt_fd, const uint8_t *token, bool once, const struct link_ops *ops, void *arg);
 struct link *link_free(struct link *link); /* tells every process `lost`; returns NULL */
 
 int link_fd(const struct link *link);
