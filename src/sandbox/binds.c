@@ -145,24 +145,31 @@ int bind_canonical(
 	return 0;
 }
 
-static bool overlaps(const char *source, const char *blocked, bool *ret_contains)
+/* A blocked path that holds the workspace itself (/root, the state directory) says nothing about what
+ * lies in that workspace; one that lies inside the workspace (a home with its .ssh) still counts. */
+static bool overlaps(
+	const char *source, const char *blocked, const char *workspace, bool *ret_contains)
 {
-	if (path_is_below(blocked, source)) {
-		*ret_contains = true;
-		return true;
+	if (workspace != NULL && path_is_below(workspace, blocked)) {
+		return false;
 	}
-	*ret_contains = false;
-	return path_is_below(source, blocked);
+	*ret_contains = path_is_below(blocked, source);
+	return *ret_contains || path_is_below(source, blocked);
 }
 
-static const char *blocked_below_home(
-	struct arena *a, const char *source, const char *home, bool *ret_contains)
+static void add_home_blocked(struct arena *a, struct strv *list, const char *home)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(blocked_in_home); i++) {
-		const char *path = path_join(a, home, blocked_in_home[i]);
+		strv_add_ref(list, a, path_join(a, home, blocked_in_home[i]));
+	}
+}
 
-		if (overlaps(source, path, ret_contains)) {
-			return path;
+static const char *first_overlap(
+	const struct strv *list, const char *source, const char *workspace, bool *ret_contains)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (overlaps(source, list->items[i], workspace, ret_contains)) {
+			return list->items[i];
 		}
 	}
 	return NULL;
@@ -192,58 +199,38 @@ static const char *engine_socket(const char *source)
 	return NULL;
 }
 
-const char *bind_blocked(struct arena *a, const char *source, const struct strv *homes,
-	const char *state_dir, bool *ret_contains)
+void bind_blocked_list(
+	struct arena *a, const struct strv *homes, const char *state_dir, struct strv *ret)
 {
-	const char *found = NULL, *home;
+	for (size_t i = 0; i < ARRAY_SIZE(blocked_paths); i++) {
+		strv_add_ref(ret, a, blocked_paths[i]);
+	}
+	for (size_t i = 0; i < homes->count; i++) {
+		add_home_blocked(a, ret, homes->items[i]);
+	}
+	strv_add_ref(ret, a, state_dir);
+}
+
+const char *bind_blocked(struct arena *a, const char *source, const struct strv *blocked,
+	const char *workspace, bool *ret_contains)
+{
+	const char *found, *home = other_home(a, source);
+	struct strv others = {0};
 
 	*ret_contains = false;
 	if (strcmp(source, "/") == 0) {
 		return "/";
 	}
-	for (size_t i = 0; i < ARRAY_SIZE(blocked_paths); i++) {
-		if (overlaps(source, blocked_paths[i], ret_contains)) {
-			return blocked_paths[i];
-		}
-	}
-	if (strcmp(source, "/home") == 0) {
+	found = first_overlap(blocked, source, workspace, ret_contains);
+	if (found == NULL && strcmp(source, "/home") == 0) {
 		*ret_contains = true;
-		return "/home";
+		found = "/home";
 	}
-	for (size_t i = 0; i < homes->count && found == NULL; i++) {
-		found = blocked_below_home(a, source, homes->items[i], ret_contains);
-	}
-	home = other_home(a, source);
 	if (found == NULL && home != NULL) {
-		found = blocked_below_home(a, source, home, ret_contains);
+		add_home_blocked(a, &others, home);
+		found = first_overlap(&others, source, workspace, ret_contains);
 	}
-	if (found == NULL && overlaps(source, state_dir, ret_contains)) {
-		found = state_dir;
-	}
-	if (found == NULL) {
-		found = engine_socket(source);
-	}
-	return found;
-}
-
-int bind_check_workspace(struct arena *a, const char *path, struct error *err)
-{
-	char *canonical;
-	bool missing;
-	int r = bind_canonical(a, path, &canonical, &missing, err);
-
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(blocked_paths); i++) {
-		bool is_home =
-			strcmp(blocked_paths[i], "/root") == 0 && strcmp(canonical, "/root") == 0;
-
-		if (path_is_below(blocked_paths[i], canonical) && !is_home) {
-			return error_plain(err, EINVAL,
-				"the workspace '%s' is or contains the system directory '%s'; a "
-				"sandbox never gets that, choose a directory of its own",
-				canonical, blocked_paths[i]);
-		}
-	}
-	return r;
+	return found != NULL || workspace != NULL ? found : engine_socket(source);
 }
 
 /* What the checks of one decision share. */
@@ -251,17 +238,22 @@ struct checker {
 	struct arena *arena;
 	struct decision *decision;
 	struct strv homes;
+	struct strv blocked; /* as written and canonical */
 	struct strv roots, canonical_roots;
 };
 
-static bool inside(const char *path, const struct strv *roots)
+/* The innermost allowed root that holds a path; NULL: none. */
+static const char *root_of(const char *path, const struct strv *roots)
 {
+	const char *found = NULL;
+
 	for (size_t i = 0; i < roots->count; i++) {
-		if (path_is_below(path, roots->items[i])) {
-			return true;
+		if (path_is_below(path, roots->items[i]) &&
+			(found == NULL || strlen(roots->items[i]) > strlen(found))) {
+			found = roots->items[i];
 		}
 	}
-	return false;
+	return found;
 }
 
 static int add_canonical(struct checker *c, struct strv *list, const char *path, struct error *err)
@@ -288,10 +280,31 @@ static int add_home(struct checker *c, const char *home, struct error *err)
 	return add_canonical(c, &c->homes, home, err);
 }
 
+/* Where a blocked path is a link (/var/lib/docker on a larger disk), the place it leads to is as
+ * secret as its name. One that cannot be looked at cannot be bound either. */
+static void add_blocked(struct checker *c)
+{
+	size_t count;
+
+	bind_blocked_list(c->arena, &c->homes, c->decision->config->state_dir, &c->blocked);
+	count = c->blocked.count;
+	for (size_t i = 0; i < count; i++) {
+		struct error ignored;
+		char *canonical;
+		bool missing;
+
+		if (bind_canonical(c->arena, c->blocked.items[i], &canonical, &missing, &ignored) ==
+				0 &&
+			!missing && !strv_contains(&c->blocked, canonical) &&
+			strcmp(canonical, "/") != 0) {
+			strv_add_ref(&c->blocked, c->arena, canonical);
+		}
+	}
+}
+
 static int checker_init(struct checker *c, struct decision *d, struct error *err)
 {
 	const struct passwd *pw = getpwuid(getuid());
-	const char *const roots[] = {d->spec.workspace_dir, d->spec.agent_workspace_dir};
 	int r;
 
 	*c = (struct checker){.arena = &d->arena, .decision = d};
@@ -299,19 +312,127 @@ static int checker_init(struct checker *c, struct decision *d, struct error *err
 	if (r == 0 && pw != NULL) {
 		r = add_home(c, pw->pw_dir, err);
 	}
-	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(roots); i++) {
-		strv_add_ref(&c->roots, c->arena, roots[i]);
-		strv_add_ref(&c->canonical_roots, c->arena, roots[i]);
-		r = add_canonical(c, &c->canonical_roots, roots[i], err);
-	}
 	return r;
 }
+
+/* Directories of the system in which no workspace lies, other than below /root and /run, where people
+ * and services have theirs, and in memory. */
+static const char *system_dir_above(const char *path)
+{
+	if (path_is_below(path, "/dev/shm")) {
+		return NULL;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(blocked_paths); i++) {
+		const char *dir = blocked_paths[i];
+
+		if (path_is_below(path, dir) && strcmp(dir, "/root") != 0 &&
+			strcmp(dir, "/run") != 0 && strcmp(dir, "/var/run") != 0) {
+			return dir;
+		}
+	}
+	return NULL;
+}
+
+/* A directory of keys in a home, or below one; or a directory that holds some among other things. */
+static bool is_secret_in(struct arena *a, const char *path, const char *home)
+{
+	static const char *const keys[] = {".ssh", ".aws", ".gnupg", ".docker", ".kube"};
+	struct strv own = {0};
+
+	for (size_t i = 0; home != NULL && i < ARRAY_SIZE(keys); i++) {
+		if (path_is_below(path, path_join(a, home, keys[i]))) {
+			return true;
+		}
+	}
+	if (home != NULL) {
+		add_home_blocked(a, &own, home);
+	}
+	return strv_contains(&own, path);
+}
+
+/* The state directory holds tokens; what lies below it is where workspaces are by default. */
+static bool is_secret(const struct checker *c, const char *path)
+{
+	for (size_t i = 0; i < c->homes.count; i++) {
+		if (is_secret_in(c->arena, path, c->homes.items[i])) {
+			return true;
+		}
+	}
+	return strcmp(path, c->decision->config->state_dir) == 0 ||
+	       is_secret_in(c->arena, path, "/root") ||
+	       is_secret_in(c->arena, path, other_home(c->arena, path));
+}
+
+/* In words, or NULL: why this canonical path can be no workspace. */
+static const char *workspace_fault(const struct checker *c, const char *path)
+{
+	const char *state_dir = c->decision->config->state_dir, *dir;
+
+	for (size_t i = 0; i < ARRAY_SIZE(blocked_paths); i++) {
+		bool is_home = strcmp(blocked_paths[i], "/root") == 0 && strcmp(path, "/root") == 0;
+
+		if (path_is_below(blocked_paths[i], path) && !is_home) {
+			return arena_printf(c->arena, "is or contains the system directory '%s'",
+				blocked_paths[i]);
+		}
+	}
+	if (is_secret(c, path)) {
+		return "is a place of keys or of this program's own state";
+	}
+	dir = path_is_below(path, state_dir) ? NULL : system_dir_above(path);
+	return dir != NULL ? arena_printf(c->arena, "lies in the system directory '%s'", dir)
+			   : NULL;
+}
+
+static int check_workspace(const struct checker *c, const char *path, struct error *err)
+{
+	const char *fault;
+	char *canonical;
+	bool missing;
+	int r = bind_canonical(c->arena, path, &canonical, &missing, err);
+
+	if (r < 0) {
+		return r;
+	}
+	fault = workspace_fault(c, canonical);
+	return fault == NULL ? 0
+			     : error_plain(err, EINVAL,
+				       "the workspace '%s' %s; a sandbox never gets that, choose a "
+				       "directory of its own",
+				       canonical, fault);
+}
+
+int bind_check_workspace(struct decision *decision, const char *path, struct error *err)
+{
+	struct checker c = {.arena = &decision->arena, .decision = decision};
+	int r = add_home(&c, decision->config->home, err);
+
+	/* Not the passwd file's home too: looking that up takes longer than all the rest. */
+	return r < 0 ? r : check_workspace(&c, path, err);
+}
+
+/* A directory that may never be a workspace makes nothing below it any better. */
+static int add_root(struct checker *c, const char *root, struct error *err)
+{
+	struct error unsafe;
+
+	if (check_workspace(c, root, &unsafe) < 0) {
+		return 0;
+	}
+	strv_add_ref(&c->roots, c->arena, root);
+	strv_add_ref(&c->canonical_roots, c->arena, root);
+	return add_canonical(c, &c->canonical_roots, root, err);
+}
+
+/* An error holds about a thousand bytes, and the key must be among them. */
+enum { SHOWN_ENTRY_MAX = 200, SHOWN_REASON_MAX = 440 };
 
 static int reject(
 	struct error *err, const struct bind_entry *bind, const char *reason, const char *hint)
 {
-	return error_plain(err, EINVAL, "bind '%s' is rejected: %s (%s)%s%s", bind->raw, reason,
-		bind->key, *hint != '\0' ? "; " : "", hint);
+	return error_plain(err, EINVAL, "bind '%.*s%s' is rejected: %.*s (%s)%s%s", SHOWN_ENTRY_MAX,
+		bind->raw, strlen(bind->raw) > SHOWN_ENTRY_MAX ? "..." : "", SHOWN_REASON_MAX,
+		reason, bind->key, *hint != '\0' ? "; " : "", hint);
 }
 
 /* An entry of dangerouslyAllowBindSources names one path exactly. /var/run is an old name of /run on
@@ -340,11 +461,10 @@ static bool let_through(const struct checker *c, const char *canonical)
 }
 
 static int check_blocked(struct checker *c, const struct bind_entry *bind, const char *source,
-	const char *canonical, struct error *err)
+	const char *canonical, const char *workspace, struct error *err)
 {
 	bool contains;
-	const char *blocked = bind_blocked(
-		c->arena, source, &c->homes, c->decision->config->state_dir, &contains);
+	const char *blocked = bind_blocked(c->arena, source, &c->blocked, workspace, &contains);
 
 	if (blocked == NULL) {
 		return 0;
@@ -362,7 +482,8 @@ static int check_blocked(struct checker *c, const struct bind_entry *bind, const
 static int check_place(struct checker *c, const struct bind_entry *bind, const char *source,
 	const char *canonical, bool missing, bool excepted, struct error *err)
 {
-	bool in_roots = inside(source, &c->roots) && inside(canonical, &c->canonical_roots);
+	bool in_roots = root_of(source, &c->roots) != NULL &&
+			root_of(canonical, &c->canonical_roots) != NULL;
 
 	if (missing) {
 		return reject(err, bind,
@@ -384,25 +505,28 @@ static int check_place(struct checker *c, const struct bind_entry *bind, const c
 static int check_source(struct checker *c, const struct bind_entry *bind, const char *source,
 	struct spec_mount *mount, struct error *err)
 {
+	const char *workspace;
 	char *canonical;
-	bool missing, excepted, exempt;
+	bool missing, excepted;
 	struct error unreadable;
 	int r = bind_canonical(c->arena, source, &canonical, &missing, &unreadable);
 
 	if (r < 0) {
 		/* A place that may not be looked at is most often one that is blocked by its name. */
-		r = check_blocked(c, bind, source, source, err);
+		r = check_blocked(c, bind, source, source, NULL, err);
 		return r < 0 ? r : reject(err, bind, unreadable.text, "");
 	}
 	excepted = let_through(c, canonical);
 	/* What is mounted anyway may be mounted again; what counts is where the path really leads. */
-	exempt = inside(canonical, &c->canonical_roots);
-	if (!excepted && !exempt) {
+	workspace = root_of(canonical, &c->canonical_roots);
+	if (!excepted) {
 		/* As written first, but a workspace's own place below a blocked directory is not
 		 * what the person has to be told about. */
-		r = inside(source, &c->roots) ? 0 : check_blocked(c, bind, source, canonical, err);
+		if (workspace == NULL && root_of(source, &c->roots) == NULL) {
+			r = check_blocked(c, bind, source, canonical, NULL, err);
+		}
 		if (r == 0) {
-			r = check_blocked(c, bind, canonical, canonical, err);
+			r = check_blocked(c, bind, canonical, canonical, workspace, err);
 		}
 	}
 	if (r == 0) {
@@ -478,6 +602,13 @@ int binds_resolve(struct decision *decision, struct error *err)
 		return 0;
 	}
 	r = checker_init(&c, decision, err);
+	if (r == 0) {
+		add_blocked(&c);
+		r = add_root(&c, spec->workspace_dir, err);
+	}
+	if (r == 0) {
+		r = add_root(&c, spec->agent_workspace_dir, err);
+	}
 	if (r < 0) {
 		return r;
 	}

@@ -74,10 +74,10 @@ static int prepare_workspaces(struct decision *d, unsigned flags, struct error *
 {
 	const struct sandbox_spec *spec = &d->spec;
 	bool create = (flags & RESOLVE_CREATE) != 0;
-	int r = bind_check_workspace(&d->arena, spec->workspace_dir, err);
+	int r = bind_check_workspace(d, spec->workspace_dir, err);
 
 	if (r == 0 && spec->access != ACCESS_NONE) {
-		r = bind_check_workspace(&d->arena, spec->agent_workspace_dir, err);
+		r = bind_check_workspace(d, spec->agent_workspace_dir, err);
 	}
 	if (r == 0 && spec->access != ACCESS_RW) {
 		r = workspace_prepare(&d->arena, spec->workspace_dir, WORKSPACE_OWN, create, err);

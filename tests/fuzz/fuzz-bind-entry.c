@@ -12,12 +12,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void check_source(struct arena *a, const char *source)
 {
-	struct strv homes = {0};
+	struct strv homes = {0}, list = {0};
 	bool contains;
 	const char *blocked;
 
 	strv_add(&homes, a, "/home/u");
-	blocked = bind_blocked(a, source, &homes, "/home/u/.openclaw", &contains);
+	bind_blocked_list(a, &homes, "/home/u/.openclaw", &list);
+	blocked = bind_blocked(a, source, &list, NULL, &contains);
 	if (path_is_below(source, "/etc") || path_is_below(source, "/home/u/.ssh") ||
 		path_is_below("/proc", source)) {
 		assert(blocked != NULL);

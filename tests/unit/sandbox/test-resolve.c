@@ -374,6 +374,68 @@ static void without_a_sandbox_the_host_is_used(void **state)
 	fixture_free(config);
 }
 
+/* What decide() says of one bind under a configuration of its own. */
+static const char *bind_with_workspace(struct tree *t, const char *workspace, const char *source)
+{
+	struct config *config = fixture_new(
+		arena_printf(&t->arena,
+			"{\"agents\":{\"defaults\":{\"workspace\":\"%s\",\"sandbox\":{\"mode\":\"all\","
+			"\"docker\":{\"binds\":[\"%s:/x:ro\"]}}}}}",
+			workspace, source),
+		"openclaw");
+	struct decision *d;
+	const char *reason, *said = "";
+	struct error err;
+
+	config->home = t->home;
+	config->state_dir = at(t, ".openclaw");
+	d = fixture_decide(config, &(struct decide_request){0});
+	if (sandbox_resolve(d, 0, &reason, &err) < 0) {
+		said = arena_strdup(&t->arena, err.text);
+	}
+	(void)decision_free(d);
+	fixture_free(config);
+	return said;
+}
+
+/* With workspaceAccess none the agent's workspace is not mounted, but binds may come from it. */
+static void a_workspace_opens_nothing_that_is_blocked(void **state)
+{
+	struct tree *t = *state;
+
+	assert_non_null(strstr(bind_with_workspace(t, "/", "/etc"), "blocked /etc"));
+	assert_non_null(strstr(bind_with_workspace(t, "/etc", "/etc/ssl"), "blocked /etc"));
+	assert_non_null(strstr(bind_with_workspace(t, t->home, at(t, ".ssh")), ".ssh"));
+	assert_non_null(strstr(bind_with_workspace(t, t->home, t->home), "contains blocked"));
+	assert_string_equal(bind_with_workspace(t, t->home, at(t, "ext/data")), "");
+	assert_string_equal(bind_with_workspace(t, at(t, ".openclaw/workspace2"),
+				    at(t, ".openclaw/workspace2")),
+		"");
+}
+
+/* /var/lib/docker on a larger disk, keys kept elsewhere: the place is as secret as the name. */
+static void a_blocked_link_blocks_where_it_leads(void **state)
+{
+	struct tree *t = *state;
+
+	make_dir(t, "ext/keys");
+	make_link(t, ".gnupg", at(t, "ext/keys"));
+	assert_non_null(strstr(bind_one(t, at(t, "ext/keys"), EXTERNAL), "blocked"));
+	assert_non_null(strstr(bind_one(t, at(t, "ext"), EXTERNAL), "contains blocked"));
+	assert_string_equal(bind_one(t, at(t, "ext/data"), EXTERNAL), "");
+}
+
+static void a_long_entry_does_not_hide_the_reason(void **state)
+{
+	struct tree *t = *state;
+	char name[3000];
+
+	(void)memset(name, 'a', sizeof(name) - 1);
+	name[0] = '/';
+	name[sizeof(name) - 1] = '\0';
+	assert_non_null(strstr(bind_one(t, name, EXTERNAL), "binds[0]"));
+}
+
 static void the_system_is_no_workspace(void **state)
 {
 	static const struct {
@@ -382,23 +444,42 @@ static void the_system_is_no_workspace(void **state)
 	} rows[] = {
 		{"/", true},
 		{"/etc", true},
+		{"/etc/ssl", true},
 		{"/var", true},
 		{"/proc/..", true},
+		{"/proc/sys", true},
+		{"/dev/shm/x", false},
+		{"/dev/pts", true},
+		{"/boot/x", true},
+		{"/run/user/0/x", false},
 		{"/root", false},
+		{"/root/.ssh", true},
+		{"/home/alice/.ssh/x", true},
+		{"/home/alice/.config", true},
+		{"/home/alice/.config/app/workspace", false},
+		{"/home/alice", false},
 		{"/srv", false},
 		{"/usr/x", false},
 		{"/etcetera", false},
 	};
 	struct tree *t = *state;
 	struct config *config = tree_config(t, "");
+	struct decision *checked = fixture_decide(config, &(struct decide_request){0});
 	struct error err;
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		assert_int_equal(bind_check_workspace(&t->arena, rows[i].path, &err),
-			rows[i].refused ? -EINVAL : 0);
+		if (bind_check_workspace(checked, rows[i].path, &err) !=
+			(rows[i].refused ? -EINVAL : 0)) {
+			fail_msg("%s", rows[i].path);
+		}
 	}
 	make_link(t, "ext/root", "/");
-	assert_int_equal(bind_check_workspace(&t->arena, at(t, "ext/root"), &err), -EINVAL);
+	assert_int_equal(bind_check_workspace(checked, at(t, "ext/root"), &err), -EINVAL);
+	assert_int_equal(bind_check_workspace(checked, at(t, ".ssh"), &err), -EINVAL);
+	assert_int_equal(bind_check_workspace(checked, at(t, ".openclaw"), &err), -EINVAL);
+	assert_int_equal(bind_check_workspace(checked, at(t, ".openclaw/workspace"), &err), 0);
+	assert_int_equal(bind_check_workspace(checked, t->home, &err), 0);
+	(void)decision_free(checked);
 	for (size_t i = 0; i < 2; i++) {
 		struct decision *d = fixture_decide(config,
 			&(struct decide_request){.workspace = i == 0 ? "/" : at(t, "ext/root")});
@@ -463,6 +544,12 @@ int main(void)
 			the_owner_of_the_workspace_is_the_user, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			without_a_sandbox_the_host_is_used, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_workspace_opens_nothing_that_is_blocked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_blocked_link_blocks_where_it_leads, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_long_entry_does_not_hide_the_reason, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(the_system_is_no_workspace, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_hash_is_that_of_the_original, set_up, tear_down),
