@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The container spec, key by key: the agent's value, else the one for all agents, else the default. */
-#include <math.h>
 #include <string.h>
 
 #include "base/limits.h"
@@ -110,7 +109,8 @@ static int64_t docker_cpus(struct view *v)
 	if (value == NULL) {
 		return 0;
 	}
-	millis = cpus > 0 && cpus < 1e6 ? llround(cpus * CPU_MILLIS) : 0;
+	/* Rounded by hand: llround() would make every start of creel load libm. */
+	millis = cpus > 0 && cpus < 1e6 ? (int64_t)(cpus * CPU_MILLIS + 0.5) : 0;
 	if (millis < MIN_CPU_MILLIS) {
 		view_problem(
 			v, docker_key(v, "cpus"), "cpus is %g; it must be at least 0.01", cpus);
