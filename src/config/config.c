@@ -41,9 +41,14 @@ int config_env_from_process(struct config_env *ret, struct error *err)
 	return 0;
 }
 
+bool loader_is_full(const struct loader *l)
+{
+	return l->issue_count >= LOADER_ISSUES_MAX;
+}
+
 static void add_issue(struct loader *l, struct pending_issue issue)
 {
-	if (l->issue_count >= LOADER_ISSUES_MAX) {
+	if (loader_is_full(l)) {
 		return;
 	}
 	if (l->issue_count >= l->issue_cap) {
@@ -54,22 +59,21 @@ static void add_issue(struct loader *l, struct pending_issue issue)
 	l->issues[l->issue_count++] = issue;
 }
 
-static _printf_(2, 0) const char *format(struct arena *a, const char *fmt, va_list args)
+/* With its text and, unless it has one, the path of about. */
+static _printf_(4, 0) void add_formatted(struct loader *l, struct pending_issue issue,
+	const struct doc_node *about, const char *fmt, va_list args)
 {
 	_cleanup_buf_ struct buf text = {0};
 
-	buf_vaddf(&text, fmt, args);
-	/* Keys and texts of the file are quoted in messages: they must not drive a terminal. */
-	for (size_t i = 0; i < text.len; i++) {
-		bool c1 = (unsigned char)text.data[i] == 0xc2 &&
-			  (unsigned char)text.data[i + 1] < 0xa0;
-
-		if ((unsigned char)text.data[i] < 0x20 || text.data[i] == 0x7f || c1) {
-			text.data[i] = '?';
-			text.data[i + 1] = c1 ? '?' : text.data[i + 1];
-		}
+	if (loader_is_full(l)) {
+		return;
 	}
-	return arena_strdup(a, text.data != NULL ? text.data : "");
+	buf_vaddf(&text, fmt, args);
+	issue.message = arena_strdup(l->arena, text.data != NULL ? text.data : "");
+	if (issue.path == NULL) {
+		issue.path = doc_path(l->arena, about);
+	}
+	add_issue(l, issue);
 }
 
 void loader_error(
@@ -79,10 +83,8 @@ void loader_error(
 	va_list args;
 
 	va_start(args, fmt);
-	issue.message = format(l->arena, fmt, args);
+	add_formatted(l, issue, node, fmt, args);
 	va_end(args);
-	issue.path = doc_path(l->arena, node);
-	add_issue(l, issue);
 }
 
 void loader_warning(
@@ -93,10 +95,8 @@ void loader_warning(
 	va_list args;
 
 	va_start(args, fmt);
-	issue.message = format(l->arena, fmt, args);
+	add_formatted(l, issue, node, fmt, args);
 	va_end(args);
-	issue.path = doc_path(l->arena, node);
-	add_issue(l, issue);
 }
 
 void loader_key_error(struct loader *l, const struct doc_node *object,
@@ -107,10 +107,8 @@ void loader_key_error(struct loader *l, const struct doc_node *object,
 	va_list args;
 
 	va_start(args, fmt);
-	issue.message = format(l->arena, fmt, args);
+	add_formatted(l, issue, object, fmt, args);
 	va_end(args);
-	issue.path = doc_path(l->arena, object);
-	add_issue(l, issue);
 }
 
 void loader_file_error(
@@ -121,9 +119,8 @@ void loader_file_error(
 	va_list args;
 
 	va_start(args, fmt);
-	issue.message = format(l->arena, fmt, args);
+	add_formatted(l, issue, node, fmt, args);
 	va_end(args);
-	add_issue(l, issue);
 }
 
 struct doc_node *loader_parse_file(
@@ -166,25 +163,40 @@ static int compare_issues(const void *a, const void *b)
 /* Places in ascending order: each file is walked once, however many issues it has. */
 struct cursor {
 	uint16_t source;
-	size_t line_start;
+	size_t offset;
 	int line, column;
 };
 
 static void position_next(
 	struct cursor *at, uint16_t index, const struct source *source, size_t offset)
 {
-	int lines;
-
 	if (at->line == 0 || at->source != index) {
-		*at = (struct cursor){.source = index, .line = 1};
+		*at = (struct cursor){.source = index, .line = 1, .column = 1};
 	}
-	/* From the start of the line reached before: what precedes it is counted. */
-	text_position(source->text + at->line_start, source->len - at->line_start,
-		offset - at->line_start, &lines, &at->column);
-	at->line += lines - 1;
-	while (lines > 1 && at->line_start < offset) {
-		lines -= text_ends_line(source->text, source->len, at->line_start++);
+	text_advance(source->text, source->len, &at->offset, offset, &at->line, &at->column);
+}
+
+/* Keys and texts of the file are quoted in messages: they must not drive a terminal. */
+static const char *printable(struct arena *a, const char *text)
+{
+	char *copy = NULL;
+
+	for (size_t i = 0; text != NULL && text[i] != '\0'; i++) {
+		unsigned char c = (unsigned char)text[i];
+		bool c1 = c == 0xc2 && (unsigned char)text[i + 1] < 0xa0;
+
+		if (c >= 0x20 && c != 0x7f && !c1) {
+			continue;
+		}
+		if (copy == NULL) {
+			text = copy = arena_strdup(a, text);
+		}
+		copy[i] = '?';
+		if (c1) {
+			copy[++i] = '?';
+		}
 	}
+	return text;
 }
 
 static void finish_issues(struct loader *l)
@@ -203,9 +215,10 @@ static void finish_issues(struct loader *l)
 		struct config_issue *to = &config->issues[i];
 
 		*to = (struct config_issue){.file = source->name,
-			.path = from->path,
-			.message = from->message,
-			.hint = from->hint,
+			.offset = from->offset,
+			.path = printable(l->arena, from->path),
+			.message = printable(l->arena, from->message),
+			.hint = printable(l->arena, from->hint),
 			.warning = from->warning};
 		position_next(&cursor, from->source, source, from->offset);
 		to->line = cursor.line;
@@ -221,23 +234,42 @@ struct config_private {
 	struct sources sources;
 };
 
-static const struct brand *brand_of_path(const char *path)
+static bool is_named(const char *path, size_t len, const char *name)
 {
-	for (size_t i = 0; brand_at(i) != NULL; i++) {
-		const struct brand *brand = brand_at(i);
-		size_t dir_len = strlen(brand->state_dir);
-		const char *base = path_basename(path);
-		const char *dir_end = base > path ? base - 1 : base;
+	size_t name_len = strlen(name);
 
-		if (strcmp(base, brand->config_name) == 0 ||
-			((size_t)(dir_end - path) >= dir_len &&
-				memcmp(dir_end - dir_len, brand->state_dir, dir_len) == 0 &&
-				((size_t)(dir_end - path) == dir_len ||
-					dir_end[-(ptrdiff_t)dir_len - 1] == '/'))) {
-			return brand;
+	return len > name_len && path[len - name_len - 1] == '/' &&
+	       memcmp(path + len - name_len, name, name_len) == 0;
+}
+
+/* The brand whose directory an absolute file stands in, else the one whose file name it has. */
+static const struct brand *brand_of_path(struct arena *a, const char *file)
+{
+	const char *path = path_normalize(a, file), *base = path_basename(path);
+	size_t dir_len = base > path ? (size_t)(base - path) - 1 : 0;
+
+	for (size_t i = 0; brand_at(i) != NULL; i++) {
+		if (is_named(path, dir_len, brand_at(i)->state_dir)) {
+			return brand_at(i);
+		}
+	}
+	for (size_t i = 0; brand_at(i) != NULL; i++) {
+		if (strcmp(base, brand_at(i)->config_name) == 0) {
+			return brand_at(i);
 		}
 	}
 	return brand_at(0);
+}
+
+static const char *absolute(struct arena *a, const char *path)
+{
+	_cleanup_free_ char *cwd = NULL;
+
+	if (path == NULL || path_is_absolute(path)) {
+		return path;
+	}
+	cwd = getcwd(NULL, 0);
+	return path_join(a, cwd != NULL ? cwd : "/", path);
 }
 
 /* The state directory of a brand: <PREFIX>STATE_DIR, else below home. */
@@ -247,26 +279,26 @@ static const char *state_dir(
 	const char *set = env->get(env->arg, arena_printf(a, "%sSTATE_DIR", brand->env_prefix));
 
 	if (set != NULL && *set != '\0') {
-		return path_expand_home(a, set, env->home);
+		return absolute(a, path_expand_home(a, set, env->home));
 	}
 	return path_join(a, env->home, brand->state_dir);
 }
 
-/* --config, $CREEL_CONFIG, then each brand's own place. NULL: there is none. */
-static const char *find_file(struct arena *a, const struct config_request *request,
-	bool *ret_explicit, bool *ret_standard)
+/* --config, $CREEL_CONFIG, then each brand's own place, which is a standard one. NULL: there is
+ * none. */
+static const char *find_file(
+	struct arena *a, const struct config_request *request, bool *ret_standard)
 {
 	const char *named = request->path;
 
 	*ret_standard = false;
-	*ret_explicit = true;
 	if (named == NULL) {
 		named = request->env.get(request->env.arg, "CREEL_CONFIG");
+		named = named != NULL && *named != '\0' ? named : NULL;
 	}
-	if (named != NULL && *named != '\0') {
+	if (named != NULL) {
 		return path_expand_home(a, named, request->env.home);
 	}
-	*ret_explicit = false;
 	*ret_standard = true;
 	for (size_t i = 0; brand_at(i) != NULL; i++) {
 		const struct brand *brand = brand_at(i);
@@ -295,7 +327,7 @@ static const struct brand *brand_of_standard_path(
 			return brand;
 		}
 	}
-	return brand_of_path(path);
+	return brand_of_path(a, path);
 }
 
 static int choose_brand(struct config *config, const struct config_request *request, bool standard,
@@ -314,20 +346,9 @@ static int choose_brand(struct config *config, const struct config_request *requ
 	} else if (standard) {
 		config->brand = brand_of_standard_path(&config->arena, &request->env, config->path);
 	} else {
-		config->brand = brand_of_path(config->path);
+		config->brand = brand_of_path(&config->arena, config->path);
 	}
 	return 0;
-}
-
-static const char *absolute(struct arena *a, const char *path)
-{
-	_cleanup_free_ char *cwd = NULL;
-
-	if (path == NULL || path_is_absolute(path)) {
-		return path;
-	}
-	cwd = getcwd(NULL, 0);
-	return cwd != NULL ? path_join(a, cwd, path) : path;
 }
 
 static void run_steps(struct loader *l)
@@ -381,10 +402,14 @@ int config_load(const struct config_request *request, struct config **ret, struc
 	struct config *config = xcalloc(1, sizeof(*config));
 	struct loader l = {.config = config, .arena = &config->arena, .env = &request->env};
 	struct config_private *private;
-	bool named, standard;
+	bool standard;
 	int r;
 
-	config->path = absolute(l.arena, find_file(l.arena, request, &named, &standard));
+	if (request->path != NULL && *request->path == '\0') {
+		free(config);
+		return error_plain(err, EINVAL, "the name of the configuration file is empty");
+	}
+	config->path = absolute(l.arena, find_file(l.arena, request, &standard));
 	r = choose_brand(config, request, standard, err);
 	if (r == 0) {
 		r = read_config(&l, err);
@@ -460,24 +485,6 @@ bool config_position(const struct config *config, const char *path, const char *
 	return true;
 }
 
-/* The byte at a line and column, for showing the place of an issue. */
-static size_t offset_of(const struct source *source, int line, int column)
-{
-	size_t at = 0;
-
-	while (line > 1 && at < source->len) {
-		line -= text_ends_line(source->text, source->len, at++);
-	}
-	while (column > 1 && at < source->len) {
-		at++;
-		while (at < source->len && ((unsigned char)source->text[at] & 0xc0) == 0x80) {
-			at++;
-		}
-		column--;
-	}
-	return at;
-}
-
 void config_print_issue(
 	const struct config *config, const struct config_issue *issue, struct buf *out)
 {
@@ -490,8 +497,7 @@ void config_print_issue(
 		const struct source *source = &private->sources.items[i];
 
 		if (issue->line > 0 && strcmp(source->name, issue->file) == 0) {
-			text_caret(source->text, source->len,
-				offset_of(source, issue->line, issue->column), out);
+			text_caret(source->text, source->len, issue->offset, issue->line, out);
 			break;
 		}
 	}

@@ -46,6 +46,7 @@ struct config_request {
 struct config_issue {
 	const char *file;
 	int line, column; /* from 1; column counts characters */
+	size_t offset; /* the same place in bytes */
 	/* "agents.list[1].sandbox.mode" as written; "" for the whole file. For an unknown key: the
 	 * object it stands in; message and place name the key. */
 	const char *path;
@@ -107,7 +108,7 @@ char *config_path_dotted(struct arena *a, const char *path);
  * Bring the text of an old configuration (agent.*, routing.*) into the present layout. What did not
  * move keeps its text and comments; a block that moved takes its own comments along. *ret_text is
  * NULL when there is nothing to do; moved gets one line per move. The caller writes the file.
- * -EINVAL: the text cannot be read at all.
+ * -EINVAL: the text cannot be read at all, or includes files where keys would move.
  */
 int config_migrate_text(const char *name, const char *text, size_t len, char **ret_text,
 	struct strv *moved, struct arena *a, struct error *err);

@@ -119,10 +119,14 @@ struct doc_node *doc_take(struct doc_node *object, const char *key)
 	return NULL;
 }
 
-/* key must live as long as the tree. */
 void doc_set(struct doc_node *object, const char *key, struct doc_node *child)
 {
 	(void)doc_take(object, key);
+	doc_add(object, key, child);
+}
+
+void doc_add(struct doc_node *object, const char *key, struct doc_node *child)
+{
 	if (child->written_key == NULL) {
 		child->written_key = child->key;
 	}

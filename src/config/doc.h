@@ -71,7 +71,9 @@ struct doc_node *doc_new_string(struct arena *a, const char *text, const struct 
 struct doc_node *doc_alias(struct arena *a, const struct doc_node *node);
 
 void doc_append(struct doc_node *container, struct doc_node *child); /* key or index is set */
+/* Under key, which must live as long as the tree. doc_add() is for a key that is not there yet. */
 void doc_set(struct doc_node *object, const char *key, struct doc_node *child); /* replaces */
+void doc_add(struct doc_node *object, const char *key, struct doc_node *child);
 struct doc_node *doc_take(struct doc_node *object, const char *key); /* NULL: absent */
 
 /* The path as it was written: "agents.list[1].sandbox". NULL node: "". Arena memory. */

@@ -2,7 +2,9 @@
 /* ${NAME} in texts: the environment's value, or the one that the env block gives. */
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/own.h"
+#include "config/index.h"
 #include "config/loader.h"
 #include "config/schema.h"
 
@@ -24,106 +26,156 @@ static size_t reference(struct arena *a, const char *text, const char **ret_name
 	return (size_t)(p + 1 - text);
 }
 
+struct substitution {
+	struct loader *l;
+	struct doc_index env, vars; /* the members of the env block and of its vars */
+	size_t added; /* bytes of all values put in */
+	bool exceeded; /* more than may be: said once */
+};
+
+/* Escaped ones are none. */
 static bool has_reference(struct arena *a, const char *text)
 {
 	const char *name;
 
-	for (const char *p = strchr(text, '$'); p != NULL; p = strchr(p + 1, '$')) {
-		if (reference(a, p, &name) > 0) {
+	for (const char *p = strchr(text, '$'); p != NULL; p = strchr(p, '$')) {
+		size_t escaped = p[1] == '$' ? reference(a, p + 1, &name) : 0;
+
+		if (escaped == 0 && reference(a, p, &name) > 0) {
 			return true;
 		}
+		p += 1 + escaped;
 	}
 	return false;
 }
 
 /* env.NAME and env.vars.NAME: used where the environment has nothing, the first before the second.
  * A text that itself refers to a variable is no value. */
-static const char *from_block(const struct loader *l, const char *name)
+static const char *from_block(const struct substitution *s, const char *name)
 {
-	const struct doc_node *env = doc_get(l->root, "env");
-	const struct doc_node *value = doc_get(env, name);
+	const struct doc_node *value = doc_index_get(&s->env, name);
 
-	if (value == NULL || value->type != DOC_STRING || value->count == 0 ||
-		strcmp(name, "vars") == 0 || strcmp(name, "shellEnv") == 0) {
-		value = doc_get(doc_get(env, "vars"), name);
+	if (value == NULL || value->type != DOC_STRING || value->count == 0) {
+		value = doc_index_get(&s->vars, name);
 	}
 	if (value == NULL || value->type != DOC_STRING || value->count == 0 ||
-		has_reference(l->arena, value->text)) {
+		has_reference(s->l->arena, value->text)) {
 		return NULL;
 	}
 	return value->text;
 }
 
-static const char *lookup(const struct loader *l, const char *name)
+static const char *lookup(const struct substitution *s, const char *name)
 {
-	const char *value = l->env->get(l->env->arg, name);
+	const char *value = s->l->env->get(s->l->env->arg, name);
 
-	return value != NULL && *value != '\0' ? value : from_block(l, name);
+	return value != NULL && *value != '\0' ? value : from_block(s, name);
+}
+
+static void report_unset(struct loader *l, const struct doc_node *node, const char *name)
+{
+	loader_file_error(l, node,
+		arena_printf(l->arena, "set %s, or write $${%s} for the text itself", name, name),
+		"%s refers to ${%s}, which the environment does not have", doc_path(l->arena, node),
+		name);
+}
+
+/* A value, unless all of them together are more than a configuration may hold. */
+static bool add_value(
+	struct substitution *s, const struct doc_node *node, const char *value, struct buf *out)
+{
+	size_t len = strlen(value);
+
+	if (len > LIMIT_CONFIG_BYTES - s->added) {
+		if (!s->exceeded) {
+			loader_file_error(s->l, node, NULL,
+				"the values of variables make the configuration larger than "
+				"16 MiB");
+		}
+		s->exceeded = true;
+		return false;
+	}
+	s->added += len;
+	buf_add(out, value, len);
+	return true;
 }
 
 /* The replaced text, or NULL after reporting. */
-static char *substitute(struct loader *l, const struct doc_node *node, bool report)
+static char *substitute(struct substitution *s, const struct doc_node *node, bool report)
 {
 	_cleanup_buf_ struct buf out = {0};
+	struct arena *a = s->l->arena;
 	const char *p = node->text, *name, *value;
 	size_t len;
 
 	while (*p != '\0') {
-		if (p[0] == '$' && p[1] == '$' && (len = reference(l->arena, p + 1, &name)) > 0) {
+		if (p[0] == '$' && p[1] == '$' && (len = reference(a, p + 1, &name)) > 0) {
 			buf_add(&out, p + 1, len); /* $${NAME} stands for ${NAME} itself */
 			p += len + 1;
-		} else if ((len = reference(l->arena, p, &name)) > 0) {
-			value = lookup(l, name);
-			if (value == NULL && !report) {
+		} else if ((len = reference(a, p, &name)) > 0) {
+			value = lookup(s, name);
+			if (value == NULL && report) {
+				report_unset(s->l, node, name);
+			}
+			if (value == NULL || !add_value(s, node, value, &out)) {
 				return NULL;
 			}
-			if (value == NULL) {
-				loader_file_error(l, node,
-					arena_printf(l->arena,
-						"set %s, or write $${%s} for the text itself", name,
-						name),
-					"%s refers to ${%s}, which the environment does not have",
-					doc_path(l->arena, node), name);
-				return NULL;
-			}
-			buf_add_str(&out, value);
 			p += len;
 		} else {
 			buf_add_char(&out, *p++);
 		}
 	}
-	return arena_strdup(l->arena, out.data != NULL ? out.data : "");
+	return arena_strdup(a, out.data != NULL ? out.data : "");
 }
 
-static void walk(struct loader *l, struct doc_node *node, bool report)
+/* schema: NULL where the table has no row. What Creel does not use may need variables that only its
+ * user has. */
+static void walk(struct substitution *s, struct doc_node *node, const struct schema_node *schema)
 {
+	bool used = schema != NULL && !(schema->row->flags & SCHEMA_PASSED);
 	char *text;
 
 	if (node->type == DOC_OBJECT || node->type == DOC_ARRAY) {
 		for (struct doc_node *child = node->first; child != NULL; child = child->next) {
-			walk(l, child, report);
+			const struct schema_node *below = schema;
+
+			if (used && schema->row->type != SCHEMA_ANY &&
+				(schema->first != NULL || schema->any != NULL)) {
+				below = child->key != NULL ? schema_child(schema, child->key)
+							   : schema->any;
+			}
+			walk(s, child, below);
 		}
 		return;
 	}
 	if (node->type != DOC_STRING || strchr(node->text, '$') == NULL) {
 		return;
 	}
-	text = substitute(l, node, report);
+	text = substitute(s, node, used);
 	if (text != NULL) {
 		node->text = text;
 		node->count = (uint32_t)strlen(text);
-	} else if (report) {
+	} else if (used) {
 		node->type = DOC_BAD;
 	}
 }
 
 void env_substitute(struct loader *l)
 {
-	if (l->root->type != DOC_OBJECT) {
-		return;
-	}
+	struct substitution s = {.l = l};
+	struct doc_node *env = doc_get(l->root, "env");
+
+	doc_index_add_members(&s.env, env);
+	doc_index_add_members(&s.vars, doc_get(env, "vars"));
 	for (struct doc_node *child = l->root->first; child != NULL; child = child->next) {
-		/* A block that Creel does not use may need variables that only its user has. */
-		walk(l, child, !schema_passed_over(child->key));
+		if (child != env) {
+			walk(&s, child, schema_child(schema_tree(), child->key));
+		}
 	}
+	/* Last: what the block gives to others is what was written in it, wherever it stands. */
+	if (env != NULL) {
+		walk(&s, env, schema_child(schema_tree(), "env"));
+	}
+	doc_index_finish(&s.env);
+	doc_index_finish(&s.vars);
 }

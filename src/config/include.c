@@ -2,13 +2,13 @@
 /* $include: parts of a configuration in other files of its directory. */
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "config/index.h"
 #include "config/loader.h"
 
 enum { INCLUDE_DEPTH = 10 };
@@ -16,16 +16,18 @@ enum { INCLUDE_DEPTH = 10 };
 /* The file being worked on and those that led to it. */
 struct chain {
 	const struct chain *up;
-	const char *path; /* canonical */
+	const char *path; /* as the files write it: what relative names start from */
+	const char *real; /* canonical */
 	int depth;
 };
 
 struct includer {
 	struct loader *loader;
-	const char *root_dir; /* canonical directory of the main file */
+	const char *root_dir, *real_root_dir; /* of the main file, as it was named and canonical */
 };
 
 static void process(struct includer *in, const struct chain *chain, struct doc_node *node);
+static void deep_merge(struct doc_node *target, struct doc_node *source);
 
 /* Keys that would change what every object is, in the language of the original. */
 static bool is_prototype_key(const char *key)
@@ -46,11 +48,30 @@ static void merge_lists(struct doc_node *target, struct doc_node *source)
 	}
 }
 
+static void merge_objects(struct doc_node *target, struct doc_node *source)
+{
+	_cleanup_doc_index_ struct doc_index present = {0};
+	struct doc_node *next;
+
+	doc_index_add_members(&present, target);
+	for (struct doc_node *child = source->first; child != NULL; child = next) {
+		struct doc_node *same = doc_index_get(&present, child->key);
+
+		next = child->next;
+		if (is_prototype_key(child->key)) {
+			continue;
+		}
+		if (same != NULL) {
+			deep_merge(same, child);
+		} else {
+			doc_append(target, child);
+		}
+	}
+}
+
 /* Objects merge, lists are joined, anything else of source replaces target. */
 static void deep_merge(struct doc_node *target, struct doc_node *source)
 {
-	struct doc_node *next;
-
 	if (target->type == DOC_ARRAY && source->type == DOC_ARRAY) {
 		merge_lists(target, source);
 		return;
@@ -62,34 +83,26 @@ static void deep_merge(struct doc_node *target, struct doc_node *source)
 		target->next = link;
 		return;
 	}
-	for (struct doc_node *child = source->first; child != NULL; child = next) {
-		struct doc_node *present = doc_get(target, child->key);
-
-		next = child->next;
-		if (is_prototype_key(child->key)) {
-			continue;
-		}
-		if (present != NULL) {
-			deep_merge(present, child);
-		} else {
-			doc_append(target, child);
-		}
-	}
+	merge_objects(target, source);
 }
 
-/* Where the named file really is; NULL: reported. */
-static char *locate(struct includer *in, const struct chain *chain, const struct doc_node *name)
+static char *directory_of(struct arena *a, const char *path)
+{
+	size_t len = (size_t)(path_basename(path) - path);
+
+	return arena_strndup(a, path, len > 1 ? len - 1 : len);
+}
+
+/* *ret_path is the named file's path as the files write it, the result where it really is; NULL:
+ * reported. Neither may lead out of the main file's directory. */
+static char *locate(struct includer *in, const struct chain *chain, const struct doc_node *name,
+	const char **ret_path)
 {
 	struct loader *l = in->loader;
-	_cleanup_free_ char *dir = strdup(chain->path);
+	const char *path = path_normalize(
+		l->arena, path_join(l->arena, directory_of(l->arena, chain->path), name->text));
 	_cleanup_free_ char *real = NULL;
-	char *slash = dir != NULL ? strrchr(dir, '/') : NULL;
-	const char *path;
 
-	if (slash != NULL) {
-		slash[slash == dir ? 1 : 0] = '\0';
-	}
-	path = path_normalize(l->arena, path_join(l->arena, dir != NULL ? dir : "/", name->text));
 	if (!path_is_below(path, in->root_dir)) {
 		loader_file_error(l, name, "move the file below that directory",
 			"$include '%s' leads out of the configuration's directory '%s'", name->text,
@@ -102,20 +115,21 @@ static char *locate(struct includer *in, const struct chain *chain, const struct
 			l, name, NULL, "cannot include '%s': %s", name->text, strerror(errno));
 		return NULL;
 	}
-	if (!path_is_below(real, in->root_dir)) {
+	if (!path_is_below(real, in->real_root_dir)) {
 		loader_file_error(l, name, "a symbolic link on the way leads out of it",
 			"$include '%s' leads out of the configuration's directory '%s'", name->text,
 			in->root_dir);
 		return NULL;
 	}
+	*ret_path = path;
 	return arena_strdup(l->arena, real);
 }
 
 static bool check_chain(
-	struct loader *l, const struct chain *chain, const char *path, const struct doc_node *name)
+	struct loader *l, const struct chain *chain, const char *real, const struct doc_node *name)
 {
 	for (const struct chain *up = chain; up != NULL; up = up->up) {
-		if (strcmp(up->path, path) == 0) {
+		if (strcmp(up->real, real) == 0) {
 			loader_file_error(l, name, "remove one of the $include",
 				"$include '%s' is a cycle: that file is being read already",
 				name->text);
@@ -144,16 +158,19 @@ static struct doc_node *load(struct includer *in, const struct chain *chain,
 	struct chain here = {.up = chain, .depth = chain->depth + 1};
 	struct doc_node *root;
 
+	if (name->type == DOC_BAD) {
+		return NULL; /* reported when it was read */
+	}
 	if (name->type != DOC_STRING) {
 		loader_file_error(in->loader, name, NULL, "$include takes file names; found %s",
 			doc_type_name(name->type));
 		return NULL;
 	}
-	here.path = locate(in, chain, name);
-	if (here.path == NULL || !check_chain(in->loader, chain, here.path, name)) {
+	here.real = locate(in, chain, name, &here.path);
+	if (here.real == NULL || !check_chain(in->loader, chain, here.real, name)) {
 		return NULL;
 	}
-	root = loader_parse_file(in->loader, here.path, place, &err);
+	root = loader_parse_file(in->loader, here.real, place, &err);
 	if (root == NULL) {
 		if (err.num != 0) {
 			loader_file_error(in->loader, name, NULL, "cannot include '%s': %s",
@@ -237,41 +254,43 @@ static void process(struct includer *in, const struct chain *chain, struct doc_n
 	}
 }
 
-static bool mentions_include(const struct doc_node *node)
+const struct doc_node *include_find(const struct doc_node *node)
 {
-	if (node->type != DOC_OBJECT && node->type != DOC_ARRAY) {
-		return false;
+	const struct doc_node *found = NULL;
+
+	if (node == NULL || (node->type != DOC_OBJECT && node->type != DOC_ARRAY)) {
+		return NULL;
 	}
-	for (const struct doc_node *child = node->first; child != NULL; child = child->next) {
-		if ((child->key != NULL && strcmp(child->key, "$include") == 0) ||
-			mentions_include(child)) {
-			return true;
-		}
+	for (const struct doc_node *child = node->first; child != NULL && found == NULL;
+		child = child->next) {
+		found = child->key != NULL && strcmp(child->key, "$include") == 0
+				? child
+				: include_find(child);
 	}
-	return false;
+	return found;
 }
 
+/* The directory is that of the path by which the main file was found: a configuration that is a
+ * symbolic link includes what lies beside the link, as in the original. */
 void include_resolve(struct loader *l)
 {
 	struct includer in = {.loader = l};
 	struct chain chain = {0};
-	_cleanup_free_ char *real = NULL;
-	_cleanup_free_ char *dir = NULL;
-	char *slash;
+	_cleanup_free_ char *real = NULL, *real_dir = NULL;
 
-	if (!mentions_include(l->root)) {
+	if (include_find(l->root) == NULL) {
 		return;
 	}
+	chain.path = path_normalize(l->arena, l->config->path);
+	in.root_dir = directory_of(l->arena, chain.path);
 	real = realpath(l->config->path, NULL);
-	dir = real != NULL ? strdup(real) : NULL;
-	if (dir == NULL) {
+	real_dir = realpath(in.root_dir, NULL);
+	if (real == NULL || real_dir == NULL) {
 		loader_file_error(l, l->root, NULL, "cannot resolve the path of '%s': %s",
-			l->config->path, strerror(errno));
+			chain.path, strerror(errno));
 		return;
 	}
-	slash = strrchr(dir, '/');
-	slash[slash == dir ? 1 : 0] = '\0';
-	in.root_dir = dir;
-	chain.path = real;
+	chain.real = real;
+	in.real_root_dir = real_dir;
 	process(&in, &chain, l->root);
 }

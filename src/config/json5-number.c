@@ -51,8 +51,9 @@ static bool read_exponent(struct json5_reader *r, struct number *n)
 	if (!is_digit(r, r->at)) {
 		return json5_unexpected(r, "the digits of an exponent");
 	}
+	/* Cut off where no number of digits that fits in a file could make up for it. */
 	for (; is_digit(r, r->at); r->at++) {
-		value = value < 100000 ? value * 10 + (*r->at - '0') : value;
+		value = value < 100000000 ? value * 10 + (*r->at - '0') : value;
 	}
 	n->exponent = negative ? -value : value;
 	return true;

@@ -29,6 +29,9 @@ struct loader {
 /* More than a person reads; past it one file cannot fill memory with complaints. */
 enum { LOADER_ISSUES_MAX = 1000 };
 
+/* No more is reported: nothing is gained by looking for more. */
+bool loader_is_full(const struct loader *l);
+
 /* Report on a value, at its place and under its path as written. hint: NULL or arena memory. */
 void loader_error(struct loader *l, const struct doc_node *node, const char *hint, const char *fmt,
 	...) _printf_(4, 5);
@@ -51,6 +54,9 @@ void migrate_doc(struct loader *l);
 void env_substitute(struct loader *l);
 void validate_doc(struct loader *l);
 void normalize_doc(struct loader *l);
+
+/* The first $include in a value, or NULL. */
+const struct doc_node *include_find(const struct doc_node *node);
 
 /* Move the keys of the old layout; one line per move goes into moved. */
 void migrate_layout(struct arena *a, struct doc_node *root, struct strv *moved);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/macro.h"
 #include "base/own.h"
 #include "config/json5.h"
 #include "config/loader.h"
@@ -223,10 +224,24 @@ static void write_value(struct writer *w, const struct doc_node *node, unsigned 
 	}
 }
 
+/* What an include brings is known only when the configuration is loaded, and it may have the old
+ * layout too or hold what a moved key would have to give way to. NULL: none stands in the way. */
+static const struct doc_node *include_in_the_way(const struct doc_node *root)
+{
+	static const char *const touched[] = {"agent", "agents", "messages", "routing", "tools"};
+	const struct doc_node *found = doc_get(root, "$include");
+
+	for (size_t i = 0; i < ARRAY_SIZE(touched) && found == NULL; i++) {
+		found = include_find(doc_get(root, touched[i]));
+	}
+	return found;
+}
+
 int config_migrate_text(const char *name, const char *text, size_t len, char **ret_text,
 	struct strv *moved, struct arena *a, struct error *err)
 {
 	struct writer w = {.text = arena_strndup(a, text, len), .len = len};
+	const struct doc_node *include;
 	struct json5_result result;
 	int line, column;
 
@@ -239,9 +254,17 @@ int config_migrate_text(const char *name, const char *text, size_t len, char **r
 	if (result.root->type != DOC_OBJECT) {
 		return 0;
 	}
+	include = include_in_the_way(result.root);
 	migrate_layout(a, result.root, moved);
 	if (moved->count == 0) {
 		return 0;
+	}
+	if (include != NULL) {
+		text_position(text, len, include->key_offset, &line, &column);
+		return error_plain(err, EINVAL,
+			"%s:%d:%d: cannot rewrite keys that meet an $include; put the included "
+			"text in its place first",
+			name, line, column);
 	}
 	result.root->changed = true;
 	buf_add(&w.out, text, result.root->offset);

@@ -3,12 +3,14 @@
 #include <string.h>
 
 #include "config/agents.h"
+#include "config/index.h"
 #include "config/loader.h"
 
 struct migration {
 	struct arena *arena;
 	struct doc_node *root;
 	struct strv *moved;
+	struct doc_index agents; /* the items of agents.list by id */
 };
 
 static void note(struct migration *m, const char *from, const char *to)
@@ -57,17 +59,20 @@ static struct doc_node *take(struct doc_node *object, const char *key)
 static void fill_missing(
 	struct migration *m, struct doc_node *target, struct doc_node *source, const char *to)
 {
+	_cleanup_doc_index_ struct doc_index members = {0};
 	struct doc_node *next;
 
+	doc_index_add_members(&members, target);
 	for (struct doc_node *child = source->first; child != NULL; child = next) {
-		struct doc_node *present = doc_get(target, child->key);
+		struct doc_node *present = doc_index_get(&members, child->key);
 		const char *path = arena_printf(m->arena, "%s.%s", to, child->key);
 
 		next = child->next;
 		if (present == NULL) {
 			const char *from = doc_path(m->arena, child);
 
-			put(target, child->key, child);
+			doc_add(target, child->key, child);
+			target->changed = true;
 			note(m, from, path);
 		} else if (present->type == DOC_OBJECT && child->type == DOC_OBJECT) {
 			fill_missing(m, present, child, path);
@@ -144,40 +149,45 @@ static void move_sandbox_tools(
 	}
 }
 
+static void index_agents(struct migration *m, const struct doc_node *list)
+{
+	for (struct doc_node *item = list->first; item != NULL; item = item->next) {
+		const struct doc_node *id = doc_get(item, "id");
+
+		if (id != NULL && id->type == DOC_STRING) {
+			doc_index_add(&m->agents, agent_id_normalize(m->arena, id->text), item);
+		}
+	}
+}
+
+/* agents.list, made where it is missing. NULL: something else stands there. */
 static struct doc_node *ensure_list(struct migration *m, const struct doc_node *like)
 {
 	struct doc_node *agents = ensure(m, m->root, "agents", like);
 	struct doc_node *list = agents != NULL ? doc_get(agents, "list") : NULL;
 
-	if (agents != NULL && list == NULL) {
+	if (agents == NULL) {
+		return NULL;
+	}
+	agents->changed = true;
+	if (list == NULL) {
 		list = doc_new(m->arena, DOC_ARRAY, like);
 		put(agents, "list", list);
 	}
-	if (agents != NULL) {
-		agents->changed = true;
+	if (list->type != DOC_ARRAY) {
+		return NULL;
 	}
-	return list != NULL && list->type == DOC_ARRAY ? list : NULL;
-}
-
-static struct doc_node *find_agent(struct migration *m, const struct doc_node *list, const char *id)
-{
-	const char *wanted = agent_id_normalize(m->arena, id);
-
-	for (struct doc_node *item = list->first; item != NULL; item = item->next) {
-		const struct doc_node *item_id = doc_get(item, "id");
-
-		if (item_id != NULL && item_id->type == DOC_STRING &&
-			strcmp(agent_id_normalize(m->arena, item_id->text), wanted) == 0) {
-			return item;
-		}
+	if (m->agents.count == 0) {
+		index_agents(m, list);
 	}
-	return NULL;
+	return list;
 }
 
 static struct doc_node *ensure_agent(
 	struct migration *m, struct doc_node *list, const char *id, const struct doc_node *like)
 {
-	struct doc_node *item = find_agent(m, list, id), *id_node;
+	const char *name = agent_id_normalize(m->arena, id);
+	struct doc_node *item = doc_index_get(&m->agents, name), *id_node;
 
 	if (item != NULL) {
 		return item;
@@ -192,6 +202,7 @@ static struct doc_node *ensure_agent(
 	id_node->changed = true;
 	doc_append(list, item);
 	put(item, "id", id_node);
+	doc_index_add(&m->agents, name, item);
 	list->changed = true;
 	return item;
 }
@@ -359,6 +370,7 @@ void migrate_layout(struct arena *a, struct doc_node *root, struct strv *moved)
 	migrate_routing(&m);
 	migrate_bash(&m);
 	migrate_agent(&m);
+	doc_index_finish(&m.agents);
 }
 
 void migrate_doc(struct loader *l)

@@ -39,6 +39,7 @@ static int open_regular(const char *path, struct stat *ret_stat, struct error *e
 	return TAKE_FD(fd);
 }
 
+/* 1: all of it; 0: the file is not of this length any more. */
 static int read_all(int fd, char *text, size_t len, const char *path, struct error *err)
 {
 	size_t done = 0;
@@ -58,12 +59,17 @@ static int read_all(int fd, char *text, size_t len, const char *path, struct err
 		}
 		done += (size_t)n;
 	}
-	if (done != len) {
-		return error_plain(
-			err, EAGAIN, "'%s' changed while it was being read; try again", path);
-	}
 	text[len] = '\0';
-	return 0;
+	return done == len;
+}
+
+static bool same_version(int fd, const struct stat *before)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size == before->st_size &&
+	       st.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+	       st.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
 static int add_source(struct sources *sources, struct arena *a, struct source source)
@@ -95,11 +101,20 @@ int source_read(struct sources *sources, struct arena *a, const char *path, uint
 		return fd;
 	}
 	len = (size_t)st.st_size;
+	if (len > LIMIT_CONFIG_BYTES - sources->bytes) {
+		return error_plain(err, EFBIG,
+			"with '%s' the configuration is larger than 16 MiB in all", path);
+	}
 	text = arena_alloc(a, len + 2);
 	r = read_all(fd, text, len, path, err);
 	if (r < 0) {
 		return r;
 	}
+	if (r == 0 || !same_version(fd, &st)) {
+		return error_plain(
+			err, EAGAIN, "'%s' changed while it was being read; try again", path);
+	}
+	sources->bytes += len;
 	if (sources->count >= SOURCES_MAX) {
 		return error_plain(err, E2BIG, "too many configuration files");
 	}
@@ -114,43 +129,36 @@ bool text_ends_line(const char *text, size_t len, size_t offset)
 	       (text[offset] == '\r' && (offset + 1 >= len || text[offset + 1] != '\n'));
 }
 
-/* The start of the line that holds offset. *ret_line counts from 1; NULL: not wanted. */
-static size_t line_start(const char *text, size_t len, size_t offset, int *ret_line)
-{
-	size_t start = 0;
-	int line = 1;
-
-	for (size_t i = 0; i < offset && i < len; i++) {
-		if (text_ends_line(text, len, i)) {
-			start = i + 1;
-			line++;
-		}
-	}
-	*ret_line = line;
-	return start;
-}
-
 static bool is_continuation(char c)
 {
 	return ((unsigned char)c & 0xc0) == 0x80;
 }
 
+void text_advance(const char *text, size_t len, size_t *offset, size_t to, int *line, int *column)
+{
+	size_t at = *offset;
+
+	/* A byte order mark is no column of the first line. */
+	if (at == 0 && to >= 3 && len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
+		at = 3;
+	}
+	for (; at < to && at < len; at++) {
+		if (text_ends_line(text, len, at)) {
+			++*line;
+			*column = 1;
+		} else {
+			*column += !is_continuation(text[at]);
+		}
+	}
+	*offset = at;
+}
+
 void text_position(const char *text, size_t len, size_t offset, int *ret_line, int *ret_column)
 {
-	int column = 1;
+	size_t at = 0;
 
-	if (offset > len) {
-		offset = len;
-	}
-	for (size_t i = line_start(text, len, offset, ret_line); i < offset; i++) {
-		/* A byte order mark is no column of the first line. */
-		if (i == 0 && len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
-			i = 2;
-			continue;
-		}
-		column += !is_continuation(text[i]);
-	}
-	*ret_column = column;
+	*ret_line = *ret_column = 1;
+	text_advance(text, len, &at, offset, ret_line, ret_column);
 }
 
 /* One character for display: its bytes, columns and what to print. */
@@ -196,39 +204,41 @@ static void add_glyph(struct buf *out, const char *text, size_t at, struct glyph
 	}
 }
 
-/* Where to start showing so that at most SHOWN_BEFORE columns stand before offset. */
-static size_t shown_start(const char *text, size_t start, size_t offset)
+/* Where to start showing so that at most SHOWN_BEFORE columns of the line stand before offset. */
+static size_t shown_start(const char *text, size_t len, size_t offset)
 {
 	size_t at = offset;
 	int columns = 0;
 
-	while (at > start && columns < SHOWN_BEFORE) {
+	while (at > 0 && columns < SHOWN_BEFORE && !text_ends_line(text, len, at - 1)) {
 		at--;
 		columns += !is_continuation(text[at]);
 	}
-	while (at > start && is_continuation(text[at])) {
+	while (at > 0 && at < offset && is_continuation(text[at])) {
 		at--;
 	}
 	return at;
 }
 
-void text_caret(const char *text, size_t len, size_t offset, struct buf *out)
+static bool is_line_end(const char *text, size_t len, size_t at)
+{
+	return at >= len || text[at] == '\n' || text[at] == '\r';
+}
+
+void text_caret(const char *text, size_t len, size_t offset, int line, struct buf *out)
 {
 	_cleanup_buf_ struct buf marker = {0};
-	size_t start, at, end;
-	int line, columns = 0;
+	size_t at;
+	bool cut;
+	int columns = 0;
 
 	offset = offset > len ? len : offset;
-	start = line_start(text, len, offset, &line);
-	end = offset;
-	while (end < len && text[end] != '\n' && text[end] != '\r') {
-		end++;
-	}
-	at = shown_start(text, start, offset);
-	buf_addf(out, "%5d | %s", line, at > start ? "..." : "");
-	buf_addf(&marker, "      | %s", at > start ? "   " : "");
-	while (at < end && columns < SHOWN_COLUMNS) {
-		struct glyph g = next_glyph(text, at, end);
+	at = shown_start(text, len, offset);
+	cut = at > 0 && !text_ends_line(text, len, at - 1);
+	buf_addf(out, "%5d | %s", line, cut ? "..." : "");
+	buf_addf(&marker, "      | %s", cut ? "   " : "");
+	while (!is_line_end(text, len, at) && columns < SHOWN_COLUMNS) {
+		struct glyph g = next_glyph(text, at, len);
 
 		add_glyph(out, text, at, g);
 		if (at < offset) {
@@ -239,5 +249,5 @@ void text_caret(const char *text, size_t len, size_t offset, struct buf *out)
 		columns += g.width > 0 ? g.width : 1;
 		at += g.len;
 	}
-	buf_addf(out, "%s\n%s^\n", at < end ? "..." : "", marker.data);
+	buf_addf(out, "%s\n%s^\n", is_line_end(text, len, at) ? "" : "...", marker.data);
 }

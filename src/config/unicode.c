@@ -458,7 +458,7 @@ int unicode_width(uint32_t c)
 	}
 	/* Combining marks take no room; digits and connectors of the same table do. */
 	return (c <= 0x36f || (c >= 0x1ab0 && c <= 0x1aff) || (c >= 0x20d0 && c <= 0x20ff) ||
-		       (c >= 0xfe00 && c <= 0xfe0f) || c == 0x200b || c == 0x200c || c == 0x200d)
+		       (c >= 0xfe00 && c <= 0xfe0f) || (c >= 0x200b && c <= 0x200d) || c == 0xfeff)
 		       ? 0
 		       : 1;
 }

@@ -222,10 +222,13 @@ static const char *belongs_in(
 static void unknown_key(struct loader *l, const struct doc_node *node,
 	const struct doc_node *member, const struct schema_node *schema)
 {
-	const char *nearest = schema_nearest(schema, member->key);
-	const char *place = belongs_in(l, schema, member->key, 1);
-	const char *hint = NULL;
+	const char *nearest, *place, *hint = NULL;
 
+	if (loader_is_full(l)) {
+		return;
+	}
+	nearest = schema_nearest(schema, member->key);
+	place = belongs_in(l, schema, member->key, 1);
 	if (nearest != NULL) {
 		hint = arena_printf(l->arena, "did you mean '%s'?", nearest);
 	} else if (place != NULL) {
@@ -385,7 +388,7 @@ static void validate(struct loader *l, struct doc_node *node, const struct schem
 	const struct schema_row *row = schema->row;
 	size_t before = l->issue_count;
 
-	if (node->type == DOC_BAD) {
+	if (node->type == DOC_BAD || loader_is_full(l)) {
 		return;
 	}
 	if (row->flags & SCHEMA_PASSED) {

@@ -19,7 +19,7 @@ static void show_problems(const struct json5_result *result, const char *text, s
 		if (p->offset > len) {
 			abort();
 		}
-		text_caret(text, len, p->offset, &out);
+		text_caret(text, len, p->offset, 1, &out);
 	}
 }
 

@@ -261,7 +261,7 @@ static void check_damaged(const char *text, size_t len)
 		assert_true(p->offset <= len);
 		text_position(text, len, p->offset, &line, &column);
 		assert_true(line >= 1 && column >= 1);
-		text_caret(text, len, p->offset, &caret);
+		text_caret(text, len, p->offset, line, &caret);
 		assert_non_null(strchr(caret.data, '^'));
 	}
 	if (result.root != NULL) {
@@ -301,8 +301,10 @@ static void test_mutations(void **state)
 static void check_caret(const char *text, size_t offset, const char *expected)
 {
 	_cleanup_buf_ struct buf out = {0};
+	int line, column;
 
-	text_caret(text, strlen(text), offset, &out);
+	text_position(text, strlen(text), offset, &line, &column);
+	text_caret(text, strlen(text), offset, line, &out);
 	assert_string_equal(out.data, expected);
 }
 
