@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Carries out a plan. Everything here runs in a child that shares no memory with its parent and has
- * not executed yet: no allocation, no logging, one struct error as the only way to report.
+ * Carries out a plan. Everything here runs in a child that shares its parent's memory and has not
+ * executed yet: no allocation, no logging, no write to anything but its own stack, one struct error
+ * as the only way to report.
  */
 #include "backend/native/apply.h"
 
@@ -12,6 +13,7 @@
 #include <linux/filter.h>
 #include <linux/openat2.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,6 +25,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "backend/native/facts.h"
 #include "backend/native/network.h"
 #include "base/own.h"
 #include "native-seccomp.h"
@@ -30,12 +33,11 @@
 #include "os/sys.h"
 
 struct apply {
-	const struct apply_context *context;
+	struct apply_context *context;
 	const struct plan *plan;
 	int root_fd; /* of the new root, O_PATH; FD_NONE before STEP_ROOT */
 	int ruleset_fd; /* Landlock rules collected so far */
 	int landlock_abi;
-	struct network network;
 	struct error *err;
 };
 
@@ -89,22 +91,6 @@ static int self_map(struct apply *a)
 	return 0;
 }
 
-/* The parent writes the maps and idmaps the trees (root's), and fills the control group. */
-static int await_parent(struct apply *a)
-{
-	char go;
-	ssize_t n;
-
-	do {
-		n = read(a->context->control_fd, &go, 1);
-	} while (n < 0 && errno == EINTR);
-	if (n != 1) {
-		/* The parent is gone: so is whoever could read the error. */
-		return error_plain(a->err, EPIPE, "the starter of the sandbox is gone");
-	}
-	return 0;
-}
-
 static int take_ids(struct apply *a)
 {
 	if (setgroups(0, NULL) < 0 ||
@@ -118,11 +104,8 @@ static int take_ids(struct apply *a)
 
 static int do_identity(struct apply *a)
 {
-	int r = a->plan->wait ? await_parent(a) : 0;
+	int r = a->plan->self_map ? self_map(a) : take_ids(a);
 
-	if (r == 0) {
-		r = a->plan->self_map ? self_map(a) : take_ids(a);
-	}
 	/* After the change of ids, which clears it. A parent that died before this line is noticed by
 	 * creel-init as the end of its stream. */
 	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
@@ -631,9 +614,9 @@ static int apply_step(struct apply *a, const struct plan_step *step)
 	case STEP_HOSTNAME:
 		return set_hostname(a, step);
 	case STEP_NETWORK:
-		return network_begin(&a->network, a->err);
+		return 0; /* apply_begin() did */
 	case STEP_NETWORK_JOIN:
-		return network_join(&a->network, a->err);
+		return network_join(&a->context->network, a->err);
 	case STEP_RLIMIT:
 		return do_rlimit(a, step);
 	case STEP_LANDLOCK_RULE:
@@ -661,7 +644,28 @@ static void fill_standard_descriptors(void)
 	}
 }
 
-int apply_plan(const struct apply_context *context, struct error *err)
+int apply_begin(struct apply_context *context, struct error *err)
+{
+	char why[200];
+	int num;
+
+	err->num = 0;
+	/* The parent is the starter or the keeper: either's death ends the sandbox. */
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
+		return error_set(err, errno, "cannot start the sandbox: prctl");
+	}
+	if (network_begin(&context->network, err) < 0) {
+		return -err->num;
+	}
+	if (unshare(PLAN_UNSHARE_THEN) < 0) {
+		num = errno;
+		facts_explain_clone(num, why, sizeof(why));
+		return error_set(err, num, "cannot make the namespaces of a sandbox: %s", why);
+	}
+	return 0;
+}
+
+int apply_plan(struct apply_context *context, struct error *err)
 {
 	struct apply a = {
 		.context = context,
@@ -674,10 +678,6 @@ int apply_plan(const struct apply_context *context, struct error *err)
 	err->num = 0;
 	umask(022); /* also what creel-init and its commands start with */
 	fill_standard_descriptors();
-	/* The parent is the starter or the keeper: either's death ends the sandbox. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
-		return error_set(err, errno, "cannot start the sandbox: prctl");
-	}
 	for (size_t i = 0; i < context->plan->step_count; i++) {
 		int r = apply_step(&a, &context->plan->steps[i]);
 

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +25,19 @@
 #include "base/path.h"
 #include "os/sys.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#	define CREEL_ASAN
+#elif defined(__has_feature)
+#	if __has_feature(address_sanitizer)
+#		define CREEL_ASAN
+#	endif
+#endif
+#ifdef CREEL_ASAN
+#	include <sanitizer/asan_interface.h>
+#endif
+
+enum { STACK_SIZE = 64 * 1024, MAX_TRIES = 1000 };
+
 /* One attempt to start. Descriptors are FD_NONE when empty. */
 struct attempt {
 	const struct launch_request *request;
@@ -31,7 +45,9 @@ struct attempt {
 	struct cgroup cgroup;
 	int *slots;
 	int control[2]; /* ours, the child's */
+	int child_control[2]; /* the same, not touched before the child has executed */
 	pid_t pid;
+	bool has_facts; /* from the attempt before */
 	bool needs_owner_uid; /* failed because a file system cannot idmap */
 };
 
@@ -182,35 +198,57 @@ static int map_child(struct attempt *t, struct error *err)
 	return idmap_sources(t, userns_fd, err);
 }
 
+/* Room for as many descriptors as one message carries, aligned as its header wants. */
+union rights {
+	struct cmsghdr header;
+	char space[CMSG_SPACE(PLAN_MAX_SOURCES * sizeof(int))];
+};
+
+/* With the trees that were opened for it, which it cannot have inherited. */
+static int send_go(const struct attempt *t, struct error *err)
+{
+	char go = 'g';
+	struct iovec iov = {.iov_base = &go, .iov_len = 1};
+	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
+	size_t len = t->plan.source_count * sizeof(*t->slots);
+	union rights rights;
+
+	if (!t->plan.self_map && len > 0) {
+		rights.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+			.cmsg_type = SCM_RIGHTS,
+			.cmsg_len = CMSG_LEN(len)};
+		memcpy(CMSG_DATA(&rights.header), t->slots, len);
+		message.msg_control = &rights;
+		message.msg_controllen = CMSG_SPACE(len);
+	}
+	if (sendmsg(t->control[0], &message, MSG_NOSIGNAL) != 1) {
+		return error_set(err, errno, "cannot start the sandbox: its first process is gone");
+	}
+	return 0;
+}
+
 /* Then tell it to go on. */
 static int prepare_child(struct attempt *t, struct error *err)
 {
-	int r = 0;
+	int r = t->plan.self_map ? 0 : map_child(t, err);
 
-	if (!t->plan.wait) {
-		return 0;
-	}
-	if (!t->plan.self_map) {
-		r = map_child(t, err);
-	}
 	if (r == 0 && t->plan.cgroup) {
 		r = cgroup_attach(&t->cgroup, t->pid, err);
 	}
-	if (r == 0 && send(t->control[0], "g", 1, MSG_NOSIGNAL) != 1) {
-		r = error_set(err, errno, "cannot start the sandbox: its first process is gone");
-	}
-	return r;
+	return r == 0 ? send_go(t, err) : r;
 }
 
 /* End of file: creel-init runs. A struct error: why not. */
 static int await_exec(struct attempt *t, struct error *err)
 {
 	struct error child;
-	ssize_t n;
+	ssize_t n = -1;
 
-	do {
+	/* Until then the child shares errno, so that it cannot say whether a signal came in between.
+	 * Asking again is right in any case: the end of the child ends it. */
+	for (int tries = 0; n < 0 && tries < MAX_TRIES; tries++) {
 		n = recv(t->control[0], &child, sizeof(child), 0);
-	} while (n < 0 && errno == EINTR);
+	}
 	if (n == 0) {
 		return 0;
 	}
@@ -222,51 +260,113 @@ static int await_exec(struct attempt *t, struct error *err)
 	return -err->num;
 }
 
-__attribute__((noreturn)) static void run_child(struct attempt *t)
+/* The parent has the plan ready, has written the maps, idmapped the trees and filled the control
+ * group (where that is its to do). */
+static int await_parent(const struct attempt *t, int control_fd, int *slots, struct error *err)
 {
+	char go;
+	struct iovec iov = {.iov_base = &go, .iov_len = 1};
+	union rights rights;
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &rights,
+		.msg_controllen = sizeof(rights)};
+
+	/* No signal interrupts it: all are blocked. */
+	if (recvmsg(control_fd, &message, MSG_CMSG_CLOEXEC) != 1) {
+		/* The parent is gone, or on its way out: so is whoever could read the error. */
+		return error_plain(err, EPIPE, "the starter of the sandbox is gone");
+	}
+	for (size_t i = 0; i < t->plan.source_count; i++) {
+		slots[i] = FD_NONE;
+	}
+	if (t->plan.self_map || t->plan.source_count == 0) {
+		return 0;
+	}
+	if (message.msg_controllen < CMSG_LEN(t->plan.source_count * sizeof(*slots)) ||
+		(message.msg_flags & MSG_CTRUNC) != 0) {
+		return error_plain(err, EMFILE, "cannot start the sandbox: out of descriptors");
+	}
+	memcpy(slots, CMSG_DATA(&rights.header), t->plan.source_count * sizeof(*slots));
+	return 0;
+}
+
+/* Returns only when something failed, and then ends the process. */
+static int run_child(void *arg)
+{
+	struct attempt *t = arg;
+	int slots[PLAN_MAX_SOURCES];
 	struct apply_context context = {
 		.plan = &t->plan,
-		.slots = t->slots,
+		.slots = slots,
 		.stream_fd = t->request->stream_fd,
-		.control_fd = t->control[1],
 	};
+	/* Descriptors are not shared: what the parent closes is open here. */
+	int control_fd = t->child_control[1];
 	struct error err = {0};
-	sigset_t none;
+	int r;
 
 	/* Or the end of the starter would not show as end of file, while we hold its end. */
-	(void)close(t->control[0]);
+	(void)close(t->child_control[0]);
 	if (t->request->starter_fd >= 0) {
 		(void)close(t->request->starter_fd);
 	}
-	(void)sigemptyset(&none);
-	(void)sigprocmask(SIG_SETMASK, &none, NULL);
-	if (apply_plan(&context, &err) < 0) {
-		(void)send(t->control[1], &err, sizeof(err), MSG_NOSIGNAL);
+	r = apply_begin(&context, &err);
+	if (r == 0) {
+		r = await_parent(t, control_fd, slots, &err);
 	}
-	_exit(1);
+	if (r == 0) {
+		r = apply_plan(&context, &err);
+	}
+	if (r < 0) {
+		(void)send(control_fd, &err, sizeof(err), MSG_NOSIGNAL);
+	}
+	return 1;
 }
 
+/*
+ * The first process, in namespaces of its own. It shares our memory until it executes: copying the
+ * page tables, and then each page that either side writes, costs as much as all mounts. What that
+ * takes:
+ *  - a stack of its own, and nothing on it but what it calls;
+ *  - one of the two sleeps whenever the other does anything that may fail and go on, because errno
+ *    is shared: the child first makes namespaces, where any error is the end, and waits; then we
+ *    wait. It has no other state of the C library in use;
+ *  - no handler of ours may run in there: signals stay blocked, and creel-init sets its own mask;
+ *  - its change of ids makes the memory non-dumpable, and so keeps everybody else of that uid from
+ *    reading ours. When it has executed we set back what it was.
+ */
 static int launch(struct attempt *t, struct error *err)
 {
-	struct clone_args args = {.flags = t->plan.clone_flags, .exit_signal = SIGCHLD};
+	static struct {
+		_Alignas(16) char stack[STACK_SIZE];
+	} child;
+	sigset_t all, before;
 	char why[200];
 	pid_t pid;
-	int r;
 
-	pid = sys_clone3(&args);
+#ifdef CREEL_ASAN
+	/* The frames of the child before never returned. */
+	__asan_unpoison_memory_region(child.stack, sizeof(child.stack));
+#endif
+	(void)memcpy(t->child_control, t->control, sizeof(t->child_control));
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &before);
+	pid = clone(run_child, child.stack + sizeof(child.stack),
+		PLAN_CLONE_FIRST | CLONE_VM | SIGCHLD, t);
+	if (pid < 0) {
+		pid = -errno;
+	}
+	(void)sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0) {
 		facts_explain_clone(-pid, why, sizeof(why));
 		return error_set(err, -pid,
 			"cannot make the namespaces of a sandbox (layer userns): %s", why);
 	}
-	if (pid == 0) {
-		run_child(t);
-	}
 	t->pid = pid;
 	(void)close(t->control[1]);
 	t->control[1] = FD_NONE;
-	r = prepare_child(t, err);
-	return r < 0 ? r : await_exec(t, err);
+	return 0;
 }
 
 static int make_cgroup(struct attempt *t, const struct native_facts *facts, struct error *err)
@@ -282,7 +382,8 @@ static int make_cgroup(struct attempt *t, const struct native_facts *facts, stru
 	return cgroup_create(&facts->cgroups, name, &t->plan.limits, &t->cgroup, err);
 }
 
-static int attempt_start(
+/* While the first process makes its namespaces, and the helper of that the network. */
+static int attempt_plan(
 	struct attempt *t, const struct native_facts *facts, struct arena *arena, struct error *err)
 {
 	int r = plan_build(t->request->spec, facts, t->request->run_dir, arena, &t->plan, err);
@@ -301,14 +402,28 @@ static int attempt_start(
 	if (r == 0) {
 		r = open_sources(t, err);
 	}
+	return r == 0 ? make_cgroup(t, facts, err) : r;
+}
+
+static int attempt_start(
+	struct attempt *t, struct native_facts *facts, struct arena *arena, struct error *err)
+{
+	/* Packets keep the error whole. */
+	int r = launch_make_pair(SOCK_SEQPACKET, t->control, err);
+
 	if (r == 0) {
-		r = make_cgroup(t, facts, err);
+		r = launch(t, err);
+	}
+	if (r == 0 && !t->has_facts) {
+		r = facts_collect(t->request->spec, t->request->init_path, arena, facts, err);
 	}
 	if (r == 0) {
-		/* Packets keep the error whole. */
-		r = launch_make_pair(SOCK_SEQPACKET, t->control, err);
+		r = attempt_plan(t, facts, arena, err);
 	}
-	return r < 0 ? r : launch(t, err);
+	if (r == 0) {
+		r = prepare_child(t, err);
+	}
+	return r == 0 ? await_exec(t, err) : r;
 }
 
 bool launch_needs_keeper(const struct sandbox_spec *spec)
@@ -329,24 +444,28 @@ static void hand_out(struct attempt *t, struct launched *ret)
 int launch_sandbox(const struct launch_request *request, struct launched *ret, struct error *err)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	struct native_facts facts;
-	int r = facts_collect(request->spec, request->init_path, &arena, &facts, err);
+	int dumpable = prctl(PR_GET_DUMPABLE);
+	struct native_facts facts = {0};
+	bool has_facts = false;
+	int r;
 
-	if (r < 0) {
-		return r;
-	}
 	for (;;) {
-		struct attempt t = {.request = request, .control = {FD_NONE, FD_NONE}};
+		struct attempt t = {
+			.request = request, .control = {FD_NONE, FD_NONE}, .has_facts = has_facts};
 
 		r = attempt_start(&t, &facts, &arena, err);
 		if (r == 0) {
 			hand_out(&t, ret);
 		}
 		attempt_finish(&t);
+		if (dumpable == 1) {
+			(void)prctl(PR_SET_DUMPABLE, 1);
+		}
 		/* Once more, as the workspace's owner, who needs no map. */
 		if (r < 0 && t.needs_owner_uid && !facts.force_owner_uid && facts.owner_uid != 0 &&
 			facts.owner_gid != 0) {
 			facts.force_owner_uid = true;
+			has_facts = true;
 			continue;
 		}
 		return r;

@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <linux/sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -554,9 +553,6 @@ int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts
 	struct plan plan = {
 		.arena = arena,
 		.once = run_dir == NULL,
-		/* The network namespace is STEP_NETWORK's. */
-		.clone_flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC |
-			       CLONE_NEWUTS | CLONE_NEWCGROUP,
 	};
 	int r = check_spec(spec, err);
 
@@ -572,7 +568,6 @@ int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts
 	if (r < 0) {
 		return r;
 	}
-	plan.wait = !plan.self_map || plan.cgroup;
 	plan.sources = arena_calloc(arena, PLAN_MAX_SOURCES, sizeof(*plan.sources));
 	r = add_steps(&plan, spec, facts, run_dir, err);
 	if (r < 0) {

@@ -7,6 +7,7 @@
 #define NATIVE_PLAN_H
 
 #include <jansson.h>
+#include <linux/sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -20,9 +21,10 @@
 /* What a step does, and why it is safe to do. Targets are relative to the new root; those that a
  * configuration chose are walked one component at a time without following symlinks. */
 enum step_kind {
-	/* Begin a network namespace with nothing but loopback, in a helper that works while the mounts
-	 * are made: this is the dearest namespace by far. Safe: the helper belongs to the sandbox's own
-	 * namespaces, and nothing runs before the namespace was entered. */
+	/* Begin a network namespace with nothing but loopback, in a helper that works while all else is
+	 * done (it even starts before the plan is there): this is the dearest namespace by far. Safe:
+	 * the helper is in the sandbox's user and pid namespaces, and nothing runs before the network
+	 * namespace was entered. */
 	STEP_NETWORK,
 	/* Take on the ids of the map. Safe: the map holds this one id. */
 	STEP_IDENTITY,
@@ -94,6 +96,13 @@ struct plan_step {
 	int slot; /* STEP_OPEN, STEP_ATTACH: index of the source */
 };
 
+/* The namespaces besides the network's. The first two have to come from clone(2); the others are made
+ * by the process that is in them, while its parent still plans. */
+enum {
+	PLAN_CLONE_FIRST = CLONE_NEWUSER | CLONE_NEWPID,
+	PLAN_UNSHARE_THEN = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+};
+
 /* A tree of the host that goes into the sandbox. */
 struct plan_source {
 	const char *path;
@@ -137,11 +146,9 @@ struct native_facts {
 };
 
 struct plan {
-	uint64_t clone_flags;
 	uint32_t inside_uid, inside_gid, outside_uid, outside_gid;
 	bool cgroup; /* a control group with these limits holds the sandbox */
 	struct cgroup_limits limits;
-	bool wait; /* the child waits for its parent before the first step */
 	bool self_map; /* the child writes its own id maps (an ordinary user's) */
 	struct plan_step *steps;
 	size_t step_count, step_cap;

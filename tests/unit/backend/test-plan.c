@@ -219,7 +219,7 @@ static void limits_become_a_group_or_rlimits(void **state)
 	w->facts.cgroups.available[CGROUP_MEMORY] = true;
 	w->facts.cgroups.available[CGROUP_PIDS] = true;
 	assert_int_equal(build(w), 0);
-	assert_true(w->plan.cgroup && w->plan.wait);
+	assert_true(w->plan.cgroup);
 	assert_int_equal(w->plan.limits.memory, 1 << 30);
 	assert_int_equal(w->plan.limits.pids, 512);
 	w->spec.cpu_millis = 500;
