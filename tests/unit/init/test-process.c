@@ -307,7 +307,7 @@ static void much_output_arrives_whole(void **state)
 	run_forget(run);
 }
 
-/* Window, ring and pipe hold 3 MiB together: a writer of 16 MiB cannot end before it is read. */
+/* Window, ring and pipe hold less than 3 MiB together: a writer of 16 MiB cannot end before it is read. */
 static void a_slow_reader_pauses_the_process(void **state)
 {
 	struct rig *rig = *state;
