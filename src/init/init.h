@@ -12,6 +12,8 @@
  * It makes itself non-dumpable first, closes every descriptor but 0-2 and the stream, and reads no
  * environment variable but those it was given for its children. It needs /dev/null, and no shell, no
  * library, no writable path. Without /proc a process tree is its process group (init/tree.h), and
- * without /dev/ptmx there are no terminals. Exit status: 0 after SHUTDOWN or the end of a --once stream, 1 when it
- * could not start (one line on stderr).
+ * without /dev/ptmx there are no terminals.
+ *
+ * Exit status: 0 after SHUTDOWN or the end of a --once stream, 1 when it could not start (one line
+ * on stderr).
  */
