@@ -19,6 +19,10 @@ enum {
 	LIMIT_CREDIT_WINDOW = 1024 * 1024,
 	/* Unsent bytes queued on one stream before its producer is paused. */
 	LIMIT_SEND_QUEUE = 4 * 1024 * 1024,
+	/* A session key, agent id, tool or provider of a request; real ones are below 100. */
+	LIMIT_NAME_BYTES = 4096,
+	/* Binds of one sandbox, each of which is a mount. */
+	LIMIT_BINDS = 1024,
 	/* A configuration file, includes counted apart. */
 	LIMIT_CONFIG_BYTES = 16 * 1024 * 1024,
 	LIMIT_CONFIG_DEPTH = 64,

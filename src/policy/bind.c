@@ -72,8 +72,21 @@ static bool below_any(const char *path, const char *const *dirs, size_t count)
 	return false;
 }
 
+/* "/run" would cover /run/creel, and its mount point would be made in the source. */
+static bool is_system_target(const char *target)
+{
+	return path_is_below("/run/creel", target) ||
+	       below_any(target, system_targets, ARRAY_SIZE(system_targets));
+}
+
+bool bind_target_is_system(struct arena *a, const char *target)
+{
+	return path_is_absolute(target) && is_system_target(path_normalize(a, target));
+}
+
 static enum bind_fault judge_target(const char *target)
 {
+	/* What contains one of them is found after the source was judged: that says more. */
 	if (strcmp(target, "/") == 0 ||
 		below_any(target, system_targets, ARRAY_SIZE(system_targets))) {
 		return BIND_TARGET_SYSTEM;

@@ -28,6 +28,9 @@ struct bind_parts {
 /* Take an entry apart and judge its text. *ret is set with BIND_OK and BIND_TARGET_RESERVED. */
 enum bind_fault bind_parse(struct arena *a, const char *entry, struct bind_parts *ret);
 
+/* Would a mount there cover what the sandbox itself is made of (/proc, /run/creel, ...)? Blank: no. */
+bool bind_target_is_system(struct arena *a, const char *target);
+
 /* What is wrong and what would be right, as a clause: "the target is not an absolute path". */
 const char *bind_fault_text(enum bind_fault fault);
 

@@ -37,6 +37,11 @@ static const char *docker_text(struct view *v, const char *key, const char *fiel
 	return json_string_value(docker_get(v, key, field));
 }
 
+static bool docker_flag(struct view *v, const char *key, const char *field)
+{
+	return json_is_true(docker_get(v, key, field));
+}
+
 /* The key that a problem with a docker value is reported under. */
 static const char *docker_key(const struct view *v, const char *key)
 {
@@ -84,7 +89,9 @@ static int64_t docker_size(struct view *v, const char *key, const char *field)
 	if (json_is_integer(value)) {
 		bytes = json_integer_value(value);
 	} else if (json_is_real(value)) {
-		bytes = json_real_value(value) < 1e15 ? (int64_t)json_real_value(value) : INT64_MAX;
+		double size = json_real_value(value);
+
+		bytes = size < 1 ? 0 : size < 1e15 ? (int64_t)size : INT64_MAX;
 	} else if (text_is_blank(text)) {
 		return 0;
 	} else if (num_parse_size(text_trim(v->arena, text), &bytes) < 0) {
@@ -112,8 +119,8 @@ static int64_t docker_cpus(struct view *v)
 	/* Rounded by hand: llround() would make every start of creel load libm. */
 	millis = cpus > 0 && cpus < 1e6 ? (int64_t)(cpus * CPU_MILLIS + 0.5) : 0;
 	if (millis < MIN_CPU_MILLIS) {
-		view_problem(
-			v, docker_key(v, "cpus"), "cpus is %g; it must be at least 0.01", cpus);
+		view_problem(v, docker_key(v, "cpus"),
+			"cpus is %g; it must be at least 0.01 and below a million", cpus);
 	}
 	return millis;
 }
@@ -287,10 +294,9 @@ static void decide_network(struct view *v)
 {
 	struct decision *d = v->decision;
 	const char *network = docker_text(v, "network", DOCKER_FIELD("network"));
-	enum view_level level;
 
-	d->allow_namespace_join = json_is_true(
-		view_get(v, VIEW_DOCKER, "dangerouslyAllowContainerNamespaceJoin", &level));
+	d->allow_namespace_join = docker_flag(v, "dangerouslyAllowContainerNamespaceJoin",
+		DOCKER_FIELD("dangerouslyAllowContainerNamespaceJoin"));
 	d->spec.network = network != NULL ? network : "none";
 	if (folds_to(v, d->spec.network, "host")) {
 		view_problem(v, docker_key(v, "network"),
@@ -323,15 +329,9 @@ static void decide_profile(struct view *v, const char *key, const char *field, c
 
 static void decide_setup(struct view *v)
 {
-	const json_t *value = docker_get(v, "setupCommand", DOCKER_FIELD("setupCommand")), *line;
-	const char *text = json_string_value(value);
-	size_t i;
+	/* Loading has joined a list to one text. */
+	const char *text = docker_text(v, "setupCommand", DOCKER_FIELD("setupCommand"));
 
-	json_array_foreach(value, i, line)
-	{
-		text = arena_printf(v->arena, "%s%s%s", text != NULL ? text : "", i > 0 ? "\n" : "",
-			json_string_value(line));
-	}
 	v->decision->spec.setup_command = text_is_blank(text) ? NULL : text;
 }
 
@@ -360,17 +360,18 @@ static void decide_binds(struct view *v)
 	struct decision *d = v->decision;
 	size_t most = json_array_size(view_at(v, VIEW_DEFAULTS, VIEW_DOCKER, "binds")) +
 		      json_array_size(view_at(v, VIEW_AGENT, VIEW_DOCKER, "binds"));
-	enum view_level level;
 
 	d->binds = arena_calloc(v->arena, most + 1, sizeof(*d->binds));
 	d->bind_count = binds_add(v, VIEW_DEFAULTS, 0);
 	d->bind_count = binds_add(v, VIEW_AGENT, d->bind_count);
 	(void)docker_get(v, "binds", DOCKER_FIELD("binds"));
-	d->allow_external_binds = json_is_true(
-		view_get(v, VIEW_DOCKER, "dangerouslyAllowExternalBindSources", &level));
-	d->allow_reserved_targets = json_is_true(
-		view_get(v, VIEW_DOCKER, "dangerouslyAllowReservedContainerTargets", &level));
-	view_strings(v->arena, view_get(v, VIEW_DOCKER, "dangerouslyAllowBindSources", &level),
+	d->allow_external_binds = docker_flag(v, "dangerouslyAllowExternalBindSources",
+		DOCKER_FIELD("dangerouslyAllowExternalBindSources"));
+	d->allow_reserved_targets = docker_flag(v, "dangerouslyAllowReservedContainerTargets",
+		DOCKER_FIELD("dangerouslyAllowReservedContainerTargets"));
+	view_strings(v->arena,
+		docker_get(v, "dangerouslyAllowBindSources",
+			DOCKER_FIELD("dangerouslyAllowBindSources")),
 		&d->allow_bind_sources);
 }
 
@@ -452,7 +453,15 @@ static void decide_image(struct view *v)
 	d->spec.name = session_container_name(v->arena,
 		prefix != NULL ? prefix : d->config->brand->container_prefix, d->scope,
 		d->spec.scope_key);
+	view_provenance(v, "sandbox.containerName",
+		decision_provenance(d, DOCKER_FIELD("containerPrefix")));
 	d->spec.workdir = workdir != NULL ? workdir : "/workspace";
+	if (bind_target_is_system(v->arena, d->spec.workdir)) {
+		view_problem(v, docker_key(v, "workdir"),
+			"workdir '%s' is refused: it covers a directory that the sandbox itself is "
+			"made of",
+			d->spec.workdir);
+	}
 	d->spec.user = text_is_blank(user) ? NULL : user;
 }
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/limits.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/path.h"
@@ -61,6 +62,22 @@ static int get_enum(
 	return found;
 }
 
+/* Who and which session, and where that was said. */
+static void decide_session(struct view *v)
+{
+	struct decision *d = v->decision;
+	const struct decide_request *r = v->request;
+	const char *session = text_is_blank(r->session) ? "default" : "--session";
+	const char *main_key = v->session.main_configured ? "session.mainKey" : "default";
+
+	d->agent_id = v->session.agent_id;
+	d->session_key = v->session.key;
+	d->main_session_key = v->session.main_key;
+	view_provenance(v, "agentId", text_is_blank(r->agent) ? session : "--agent");
+	view_provenance(v, "sessionKey", text_is_blank(r->session) ? main_key : session);
+	view_provenance(v, "mainSessionKey", v->session.global_scope ? "session.scope" : main_key);
+}
+
 static void decide_mode(struct view *v)
 {
 	struct decision *d = v->decision;
@@ -75,6 +92,7 @@ static void decide_mode(struct view *v)
 	d->mode = (enum sandbox_mode)mode;
 	d->is_main = v->session.is_main;
 	d->sandboxed = d->mode == MODE_ALL || (d->mode == MODE_NON_MAIN && !d->is_main);
+	view_provenance(v, "sandbox.sessionIsSandboxed", decision_provenance(d, "sandbox.mode"));
 }
 
 /* scope anywhere beats the older perSession anywhere. */
@@ -162,6 +180,9 @@ static void decide_workspace(struct view *v)
 	d->spec.workspace_dir = d->spec.access == ACCESS_RW ? d->spec.agent_workspace_dir
 							    : session_workspace_dir(v->arena, dir,
 								      d->scope, d->spec.scope_key);
+	view_provenance(v, "sandbox.workspace",
+		decision_provenance(d, d->spec.access == ACCESS_RW ? "sandbox.agentWorkspace"
+								   : "sandbox.workspaceRoot"));
 }
 
 static void decide_backend(struct view *v)
@@ -173,6 +194,7 @@ static void decide_backend(struct view *v)
 		view_provenance(v, "sandbox.backend", "default");
 	}
 	v->decision->spec.backend = (enum backend_kind)backend;
+	v->decision->host_configured = backend == BACKEND_HOST;
 }
 
 static int64_t decide_prune_value(
@@ -216,6 +238,41 @@ static void decide_fix_it(struct view *v)
 	}
 }
 
+/* What a request names ends up in names of containers, in logs and in answers to a model. */
+static int check_name(const char *what, const char *text, struct error *err)
+{
+	if (text == NULL) {
+		return 0;
+	}
+	if (strlen(text) > LIMIT_NAME_BYTES) {
+		return error_plain(err, EINVAL, "the %s is %zu bytes long; at most %d are taken",
+			what, strlen(text), LIMIT_NAME_BYTES);
+	}
+	if (!text_is_utf8(text)) {
+		return error_plain(err, EINVAL, "the %s is not valid UTF-8", what);
+	}
+	return 0;
+}
+
+static int check_names(const struct decide_request *request, struct error *err)
+{
+	const struct {
+		const char *what, *text;
+	} names[] = {
+		{"agent", request->agent},
+		{"session key", request->session},
+		{"tool name", request->tool},
+		{"model provider", request->model_provider},
+		{"sender's channel", request->sender.provider},
+	};
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(names); i++) {
+		r = check_name(names[i].what, names[i].text, err);
+	}
+	return r;
+}
+
 static int check_request(
 	const struct config *config, const struct decide_request *request, struct error *err)
 {
@@ -229,7 +286,7 @@ static int check_request(
 			"the workspace '%s' is not an absolute path; give the full path",
 			request->workspace);
 	}
-	return 0;
+	return check_names(request, err);
 }
 
 int decide(const struct config *config, const struct decide_request *request, struct decision **ret,
@@ -245,9 +302,7 @@ int decide(const struct config *config, const struct decide_request *request, st
 	d = xcalloc(1, sizeof(*d));
 	d->config = config;
 	view_init(&v, d, request);
-	d->agent_id = v.session.agent_id;
-	d->session_key = v.session.key;
-	d->main_session_key = v.session.main_key;
+	decide_session(&v);
 	decide_mode(&v);
 	decide_scope(&v);
 	decide_access(&v);
@@ -291,11 +346,17 @@ struct decision *decision_free(struct decision *decision)
 	return NULL;
 }
 
+bool decision_is_isolated(const struct decision *decision)
+{
+	return decision->sandboxed && !decision->host_configured;
+}
+
 const char *decision_provenance(const struct decision *decision, const char *field)
 {
-	for (size_t i = 0; i < decision->provenance_count; i++) {
-		if (strcmp(decision->provenance[i].field, field) == 0) {
-			return decision->provenance[i].key;
+	/* From the end: where two levels set parts of one field, the later one decided. */
+	for (size_t i = decision->provenance_count; i > 0; i--) {
+		if (strcmp(decision->provenance[i - 1].field, field) == 0) {
+			return decision->provenance[i - 1].key;
 		}
 	}
 	return NULL;

@@ -72,7 +72,8 @@ struct decision {
 	enum sandbox_mode mode;
 	enum sandbox_scope scope;
 	bool is_main; /* this session is the agent's main one */
-	bool sandboxed; /* this session runs in a sandbox */
+	bool sandboxed; /* this session belongs in a sandbox: its tool policy counts */
+	bool host_configured; /* the backend for it is host by configuration: no isolation */
 	const char *workspace_root;
 	struct sandbox_spec spec; /* filled also when not sandboxed, as it would be */
 
@@ -108,7 +109,8 @@ struct decision {
 	struct strv fix_it;
 };
 
-/* 0, or -EINVAL for a request that makes no sense (a relative workspace) or a config with errors.
+/* 0, or -EINVAL for a request that makes no sense (a relative workspace, a session key that is
+ * not UTF-8 or over LIMIT_NAME_BYTES) or a config with errors.
  * A configuration that no sandbox can be made from (network host) still gives a decision, so that it
  * can be explained: it has problem set, and sandbox_resolve() refuses it. *ret is set on 0 only; free
  * with decision_free(), which takes NULL. The config must have error_count 0 and outlive it. */
@@ -116,7 +118,12 @@ int decide(const struct config *config, const struct decide_request *request, st
 	struct error *err);
 struct decision *decision_free(struct decision *decision);
 
-/* The config key that decided a field, "default" when none did, "--workspace" for the option. NULL
+/* Does this session run in isolation: sandboxed, and not by the host backend, which is none? An
+ * elevated call leaves its session where it is. */
+bool decision_is_isolated(const struct decision *decision);
+
+/* The config key that decided a field, "default" when none did, "--workspace",
+ * "--agent" or "--session" for the option. NULL
  * for a field that does not exist. */
 const char *decision_provenance(const struct decision *decision, const char *field);
 

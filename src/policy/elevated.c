@@ -62,8 +62,11 @@ static const char *identity(struct arena *a, const char *text, const char *chann
 static bool same_identity(
 	struct arena *a, const char *field, const char *value, const char *channel)
 {
-	return !text_is_blank(field) &&
-	       strcmp(identity(a, field, channel), identity(a, value, channel)) == 0;
+	const char *wanted = identity(a, value, channel);
+
+	/* "whatsapp:" alone names nobody. */
+	return !text_is_blank(field) && *wanted != '\0' &&
+	       strcmp(identity(a, field, channel), wanted) == 0;
 }
 
 /* An entry that picks its field. false in *ret_prefixed: it does not. */

@@ -7,11 +7,20 @@
 
 enum { LABEL_WIDTH = 18 };
 
+/* Nothing that comes from a configuration or a file name moves the reader's cursor. */
+static void add_shown(struct buf *out, const char *text)
+{
+	buf_add_printable(out, text, strlen(text), 0);
+}
+
 static void line(struct buf *out, const char *label, const char *value, const char *why)
 {
-	buf_addf(out, "  %-*s %s", LABEL_WIDTH, label, value);
+	buf_addf(out, "  %-*s ", LABEL_WIDTH, label);
+	add_shown(out, value);
 	if (why != NULL) {
-		buf_addf(out, "   [%s]", why);
+		buf_add_str(out, "   [");
+		add_shown(out, why);
+		buf_add_char(out, ']');
 	}
 	buf_add_char(out, '\n');
 }
@@ -28,13 +37,19 @@ static void add_summary(struct buf *out, const struct decision *d, const struct 
 	const char *key = decision_provenance(d, "sandbox.mode");
 
 	if (d->sandboxed && host->problem != NULL) {
-		buf_addf(out,
+		buf_add_str(out,
 			"This session belongs in a sandbox, but none can be started, so its "
-			"tools are refused:\n  %s\n",
-			host->problem);
+			"tools are refused:\n  ");
+		add_shown(out, host->problem);
+		buf_add_char(out, '\n');
 	} else if (d->sandboxed && d->elevated.granted) {
 		buf_add_str(
 			out, "This call is elevated: it runs on this host, outside the sandbox.\n");
+	} else if (d->sandboxed && !decision_is_isolated(d)) {
+		buf_addf(out,
+			"Tools of this session run directly on this host, without a sandbox: mode is "
+			"%s, but the backend is host (%s).\n",
+			sandbox_mode_name(d->mode), decision_provenance(d, "sandbox.backend"));
 	} else if (d->sandboxed) {
 		buf_addf(out, "Tools of this session run in a sandbox (mode %s).\n",
 			sandbox_mode_name(d->mode));
@@ -66,38 +81,41 @@ static void add_effective(struct buf *out, const struct decision *d, const struc
 	line(out, "workspace", spec->workspace_dir, NULL);
 	field_line(out, d, "agent workspace", spec->agent_workspace_dir, "sandbox.agentWorkspace");
 	line(out, "backend", backend_kind_name(spec->backend), host->backend_reason);
-	if (d->sandboxed && spec->backend == BACKEND_NATIVE) {
+	if (!decision_is_isolated(d)) {
+		return;
+	}
+	if (spec->backend == BACKEND_NATIVE) {
 		line(out, "container", spec->name, NULL);
 		field_line(out, d, "root",
 			spec->native_root != NULL ? spec->native_root
 						  : "this host's /usr and a small /etc, read-only",
 			"sandbox.native.root");
-	} else if (d->sandboxed) {
+	} else {
 		line(out, "container", spec->name, NULL);
 		field_line(out, d, "image", spec->image, "sandbox.docker.image");
 	}
-	if (d->sandboxed) {
-		line(out, "user", spec->user != NULL ? spec->user : "(not known yet)",
-			strcmp(decision_provenance(d, "sandbox.docker.user"), "default") == 0
-				? "owner of the workspace"
-				: decision_provenance(d, "sandbox.docker.user"));
-		field_line(out, d, "network", spec->network, "sandbox.docker.network");
-	}
+	line(out, "user", spec->user != NULL ? spec->user : "(not known yet)",
+		strcmp(decision_provenance(d, "sandbox.docker.user"), "default") == 0
+			? "owner of the workspace"
+			: decision_provenance(d, "sandbox.docker.user"));
+	field_line(out, d, "network", spec->network, "sandbox.docker.network");
 }
 
 static void add_mounts(struct buf *out, const struct decision *d)
 {
 	const struct sandbox_spec *spec = &d->spec;
 
-	if (!d->sandboxed) {
+	if (!decision_is_isolated(d)) {
 		return;
 	}
 	buf_add_str(out, "\nWhat it sees of this host\n");
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		const struct spec_mount *m = &spec->mounts[i];
 
-		buf_addf(out, "  %-*s %s (%s)   [%s]\n", LABEL_WIDTH, m->target, m->source,
-			m->read_only ? "read-only" : "read and write", m->key);
+		buf_addf(out, "  %-*s ", LABEL_WIDTH, m->target);
+		add_shown(out, m->source);
+		buf_addf(out, " (%s)   [%s]\n", m->read_only ? "read-only" : "read and write",
+			m->key);
 		if (m->dangerous) {
 			buf_add_str(out, "    DANGEROUS: a blocked path, let through by "
 					 "dangerouslyAllowBindSources\n");
@@ -110,7 +128,8 @@ static void add_list(struct buf *out, const char *label, const struct strv *list
 {
 	buf_addf(out, "  %-*s ", LABEL_WIDTH, label);
 	for (size_t i = 0; i < list->count; i++) {
-		buf_addf(out, "%s%s", i > 0 ? ", " : "", list->items[i]);
+		buf_add_str(out, i > 0 ? ", " : "");
+		add_shown(out, list->items[i]);
 	}
 	buf_addf(
 		out, "%s   [%s: %s]\n", list->count == 0 ? empty : "", source->source, source->key);
@@ -180,7 +199,7 @@ static void add_isolation(struct buf *out, const struct decision *d, const struc
 {
 	size_t missing = 0;
 
-	if (host->layer_count == 0 || !d->sandboxed) {
+	if (host->layer_count == 0 || !decision_is_isolated(d)) {
 		return;
 	}
 	buf_addf(out, "\nIsolation\n  %-*s ", LABEL_WIDTH, "in force");
@@ -216,8 +235,9 @@ static void add_warnings(struct buf *out, const struct decision *d)
 
 	json_array_foreach(warnings, i, warning)
 	{
-		buf_addf(out, "%s  - %s\n", i == 0 ? "\nWarnings\n" : "",
-			json_string_value(warning));
+		buf_add_str(out, i == 0 ? "\nWarnings\n  - " : "  - ");
+		add_shown(out, json_string_value(warning));
+		buf_add_char(out, '\n');
 	}
 	json_decref(warnings);
 }

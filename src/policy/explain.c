@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* `sandbox explain --json`: the original's fields, and what else a decision holds. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/report-internal.h"
@@ -26,15 +29,15 @@ static json_t *sandbox_object(const struct decision *d, const struct report_host
 {
 	const struct sandbox_spec *spec = &d->spec;
 
-	return json_pack("{s:s,s:s,s:b,s:s,s:s,s:s,s:s,s:b,s:s,s:o,s:s,s:s,s:s,s:s,s:o,s:o}",
+	return json_pack("{s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:b,s:s,s:o,s:s,s:s,s:s,s:s,s:o,s:o}",
 		"mode", sandbox_mode_name(d->mode), "scope", sandbox_scope_name(d->scope),
 		"perSession", d->scope == SCOPE_SESSION ? 1 : 0, "workspaceAccess",
-		workspace_access_name(spec->access), "workspaceRoot", d->workspace_root,
-		"workspace", spec->workspace_dir, "agentWorkspace", spec->agent_workspace_dir,
-		"sessionIsSandboxed", d->sandboxed ? 1 : 0, "backend",
-		backend_kind_name(spec->backend), "backendReason",
-		report_text(host->backend_reason), "containerName", spec->name, "scopeKey",
-		spec->scope_key, "image", spec->image, "workdir", spec->workdir, "user",
+		workspace_access_name(spec->access), "workspaceRoot",
+		report_text(d->workspace_root), "workspace", report_text(spec->workspace_dir),
+		"agentWorkspace", report_text(spec->agent_workspace_dir), "sessionIsSandboxed",
+		decision_is_isolated(d) ? 1 : 0, "backend", backend_kind_name(spec->backend),
+		"backendReason", report_text(host->backend_reason), "containerName", spec->name,
+		"scopeKey", spec->scope_key, "image", spec->image, "workdir", spec->workdir, "user",
 		report_text(spec->user), "tools", tools_object(d));
 }
 
@@ -136,18 +139,33 @@ static json_t *provenance_object(const struct decision *d)
 	return object;
 }
 
+static void add_warning(json_t *array, const char *fmt, ...) _printf_(2, 3);
+
+static void add_warning(json_t *array, const char *fmt, ...)
+{
+	va_list args;
+	char *text = NULL;
+
+	va_start(args, fmt);
+	if (vasprintf(&text, fmt, args) >= 0) {
+		json_array_append_new(array, report_text(text));
+	}
+	va_end(args);
+	free(text);
+}
+
 /* What is configured and does nothing here: nobody should have to find that out by trying. */
 static void add_unused(json_t *array, const struct decision *d)
 {
 	const char *key = decision_provenance(d, "sandbox.docker.image");
 
 	if (d->spec.backend == BACKEND_NATIVE && strcmp(key, "default") != 0) {
-		json_array_append_new(array,
-			json_sprintf("the image '%s' (%s) is not used: the native backend has no "
-				     "images; its root is %s",
-				d->spec.image, key,
-				d->spec.native_root != NULL ? d->spec.native_root
-							    : "this host's own /usr, read-only"));
+		add_warning(array,
+			"the image '%s' (%s) is not used: the native backend has no images; its "
+			"root is %s",
+			d->spec.image, key,
+			d->spec.native_root != NULL ? d->spec.native_root
+						    : "this host's own /usr, read-only");
 	}
 }
 
@@ -155,24 +173,29 @@ json_t *report_warnings(const struct decision *d)
 {
 	json_t *array = json_array();
 
+	if (d->sandboxed && !decision_is_isolated(d)) {
+		add_warning(array,
+			"DANGEROUS: mode %s asks for a sandbox, but the backend is 'host' (%s), which "
+			"isolates nothing: tools run directly on this host",
+			sandbox_mode_name(d->mode), decision_provenance(d, "sandbox.backend"));
+	}
 	add_unused(array, d);
-
 	for (size_t i = 0; i < d->spec.mount_count; i++) {
 		const struct spec_mount *m = &d->spec.mounts[i];
 
 		if (m->dangerous) {
-			json_array_append_new(array,
-				json_sprintf("DANGEROUS: '%s' is bound to '%s' although it is a "
-					     "blocked path; dangerouslyAllowBindSources lets it "
-					     "through (%s)",
-					m->source, m->target, m->key));
+			add_warning(array,
+				"DANGEROUS: '%s' is bound to '%s' although it is a blocked path; "
+				"dangerouslyAllowBindSources lets it through (%s)",
+				m->source, m->target, m->key);
 		}
 	}
 	if (d->allow_external_binds && d->bind_count > 0) {
-		json_array_append_new(
-			array, json_string("dangerouslyAllowExternalBindSources is on: "
-					   "binds may come from outside the "
-					   "workspaces"));
+		add_warning(array,
+			"dangerouslyAllowExternalBindSources is on: binds may come from "
+			"outside the workspaces (%s)",
+			decision_provenance(
+				d, "sandbox.docker.dangerouslyAllowExternalBindSources"));
 	}
 	return array;
 }
@@ -191,7 +214,7 @@ json_t *report_explain(const struct decision *decision, const struct report_host
 		"warnings", report_warnings(decision), "provenance", provenance_object(decision));
 
 	if (host->problem != NULL) {
-		json_object_set_new(object, "problem", json_string(host->problem));
+		json_object_set_new(object, "problem", report_text(host->problem));
 	}
 	return object;
 }

@@ -426,13 +426,36 @@ static const json_t *sender_policy(struct view *v, json_t *map, const char **ret
 	return json_object_get(map, "*");
 }
 
+/* Session keys are in lower case, the ids that people copy into a configuration often are not. */
+static const json_t *find_group(
+	struct view *v, json_t *groups, const char *wanted, const char **ret_id)
+{
+	const char *id;
+	json_t *group = json_object_get(groups, wanted);
+
+	*ret_id = wanted;
+	if (group != NULL) {
+		return group;
+	}
+	json_object_foreach(groups, id, group)
+	{
+		if (strcmp(text_fold(v->arena, id), wanted) == 0) {
+			*ret_id = id;
+			return group;
+		}
+	}
+	*ret_id = "*";
+	return json_object_get(groups, "*");
+}
+
 /* channels.<channel>.groups.<id>, else .groups.*: {tools, toolsBySender}. */
 static bool check_group(struct view *v, struct tool_verdict *verdict)
 {
 	const char *channel = session_channel(v->arena, v->session.key, v->session.main_name);
 	const char *agent, *rest, *id, *name;
-	const json_t *groups, *group, *policy;
+	const json_t *group, *policy;
 	const char *base;
+	json_t *groups;
 
 	if (channel == NULL || !session_key_parse(v->arena, v->session.key, &agent, &rest)) {
 		return true;
@@ -444,9 +467,7 @@ static bool check_group(struct view *v, struct tool_verdict *verdict)
 		return true;
 	}
 	id = arena_strndup(v->arena, id + 7, strcspn(id + 7, ":"));
-	group = json_object_get(groups, id);
-	id = group != NULL ? id : "*";
-	group = json_object_get(groups, id);
+	group = find_group(v, groups, id, &id);
 	base = text_concat(v->arena, "channels.", channel, ".groups.", id, NULL);
 	policy = sender_policy(v, json_object_get(group, "toolsBySender"), &name);
 	if (policy != NULL) {
@@ -462,7 +483,7 @@ static const char *blocked_message(
 	struct view *v, const struct tool_verdict *verdict, const char *reasons)
 {
 	const struct decision *d = v->decision;
-	const char *fix = "", *hint = "";
+	const char *fix = "", *hint = "", *shown = text_shown(v->arena, d->session_key);
 
 	for (size_t i = 0; i < verdict->fix.count; i++) {
 		fix = text_concat(v->arena, fix, "\n- ", verdict->fix.items[i], NULL);
@@ -475,8 +496,8 @@ static const char *blocked_message(
 		"Tool \"%s\" blocked by sandbox tool policy (mode=%s).\n"
 		"Session: %s\nReason: %s\nFix:%s%s\n"
 		"See: creel sandbox explain --session %s",
-		verdict->tool, sandbox_mode_name(d->mode), d->session_key, reasons, fix, hint,
-		d->session_key);
+		text_shown(v->arena, verdict->tool), sandbox_mode_name(d->mode), shown, reasons,
+		fix, hint, text_shell_word(v->arena, shown));
 }
 
 static bool check_sandbox(struct view *v, struct tool_verdict *verdict)
@@ -597,8 +618,9 @@ void decide_tool(struct view *v, const char *tool, struct tool_verdict *ret)
 		check_subagent(v, &verdict);
 
 	if (!allowed && verdict.message == NULL) {
-		verdict.message = text_concat(v->arena, "Tool \"", verdict.tool,
-			"\" is not available: ", verdict.reason, ".", NULL);
+		verdict.message =
+			text_concat(v->arena, "Tool \"", text_shown(v->arena, verdict.tool),
+				"\" is not available: ", verdict.reason, ".", NULL);
 	}
 	*ret = verdict;
 }

@@ -33,9 +33,9 @@ json_t *report_mounts(const struct sandbox_spec *spec)
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		const struct spec_mount *m = &spec->mounts[i];
 
-		json_array_append_new(
-			array, json_pack("{s:s,s:s,s:b}", "source", m->source, "target", m->target,
-				       "readOnly", m->read_only ? 1 : 0));
+		json_array_append_new(array,
+			json_pack("{s:o,s:o,s:b}", "source", report_text(m->source), "target",
+				report_text(m->target), "readOnly", m->read_only ? 1 : 0));
 	}
 	return array;
 }
@@ -50,7 +50,7 @@ static json_t *env_object(const struct strv *env, bool reveal)
 
 		if (name != NULL) {
 			json_object_set_new(object, name,
-				json_string(!reveal && report_is_secret(name) ? "***" : eq + 1));
+				reveal ? report_text(eq + 1) : report_env_value(name, eq + 1));
 		}
 		free(name);
 	}

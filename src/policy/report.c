@@ -16,14 +16,22 @@ json_t *report_list(const struct strv *list)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < list->count; i++) {
-		json_array_append_new(array, json_string(list->items[i]));
+		json_array_append_new(array, report_text(list->items[i]));
 	}
 	return array;
 }
 
 json_t *report_text(const char *text)
 {
-	return text != NULL ? json_string(text) : json_null();
+	_cleanup_buf_ struct buf shown = {0};
+	json_t *string = text != NULL ? json_string(text) : json_null();
+
+	if (string != NULL) {
+		return string;
+	}
+	/* JSON is Unicode; the name of a file may be anything. */
+	buf_add_printable(&shown, text, strlen(text), 0);
+	return json_string(shown.data);
 }
 
 bool report_is_secret(const char *name)
@@ -39,16 +47,65 @@ bool report_is_secret(const char *name)
 		"PRIVATE_KEY",
 		"ACCESS_KEY",
 		"CREDENTIAL",
+		"COOKIE",
+		"BEARER",
 		"_AUTH",
-		"_PAT",
+		"_JWT",
 	};
+	/* Whole names, or what a name ends in after '_'. */
+	static const char *const ends[] = {
+		"KEY", "KEYS", "PASS", "PWD", "PAT", "AUTH", "AUTHORIZATION", "JWT", "DSN"};
+	const char *last = strrchr(name, '_');
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
 		if (strcasestr(name, words[i]) != NULL) {
 			return true;
 		}
 	}
-	return strcasecmp(name, "KEY") == 0;
+	last = last != NULL ? last + 1 : name;
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+		if (strcasecmp(last, ends[i]) == 0) {
+			/* The shell's own. */
+			return strcmp(name, "PWD") != 0;
+		}
+	}
+	return false;
+}
+
+/* "user:password" before the '@' of a URL, wherever in the value: from, to of the password. */
+static bool url_password(const char *value, size_t *ret_from, size_t *ret_to)
+{
+	const char *start = value, *end, *colon, *at;
+
+	while ((start = strstr(start, "://")) != NULL) {
+		start += 3;
+		end = start + strcspn(start, "/?# \t\r\n\"'");
+		at = memrchr(start, '@', (size_t)(end - start));
+		colon = at != NULL ? memchr(start, ':', (size_t)(at - start)) : NULL;
+		if (colon != NULL && colon + 1 < at) {
+			*ret_from = (size_t)(colon + 1 - value);
+			*ret_to = (size_t)(at - value);
+			return true;
+		}
+	}
+	return false;
+}
+
+json_t *report_env_value(const char *name, const char *value)
+{
+	_cleanup_buf_ struct buf shown = {0};
+	size_t from, to;
+
+	if (report_is_secret(name) || strstr(value, "PRIVATE KEY-----") != NULL) {
+		return json_string("***");
+	}
+	while (url_password(value, &from, &to)) {
+		buf_add(&shown, value, from);
+		buf_add_str(&shown, "***");
+		value += to;
+	}
+	buf_add_str(&shown, value);
+	return report_text(shown.data != NULL ? shown.data : "");
 }
 
 json_t *report_verdict(const struct tool_verdict *verdict)
@@ -59,16 +116,25 @@ json_t *report_verdict(const struct tool_verdict *verdict)
 		report_list(&verdict->fix), "message", report_text(verdict->message));
 }
 
+static void add_line(struct buf *out, const char *before, const char *text, const char *after)
+{
+	buf_add_str(out, before);
+	buf_add_printable(out, text, strlen(text), 0);
+	buf_add_str(out, after);
+}
+
 void report_verdict_text(const struct tool_verdict *verdict, struct buf *out)
 {
 	if (verdict->allowed) {
-		buf_addf(out, "%s: allowed\n", verdict->tool);
+		add_line(out, "", verdict->tool, ": allowed\n");
 		return;
 	}
-	buf_addf(out, "%s: refused by the %s layer\n  rule    %s\n  reason  %s\n", verdict->tool,
-		verdict->layer, verdict->rule, verdict->reason);
+	add_line(out, "", verdict->tool, ": refused by the ");
+	buf_addf(out, "%s layer\n", verdict->layer);
+	add_line(out, "  rule    ", verdict->rule, "\n");
+	add_line(out, "  reason  ", verdict->reason, "\n");
 	for (size_t i = 0; i < verdict->fix.count; i++) {
-		buf_addf(out, "  %s  %s\n", i == 0 ? "change" : "    or", verdict->fix.items[i]);
+		add_line(out, i == 0 ? "  change  " : "      or  ", verdict->fix.items[i], "\n");
 	}
 }
 
@@ -82,9 +148,10 @@ json_t *report_match(const json_t *policy, const char *tool)
 	view_strings(&a, json_object_get(policy, "allow"), &rules.allow);
 	view_strings(&a, json_object_get(policy, "deny"), &rules.deny);
 	match = policy_match(&a, &rules, tool);
-	result = json_pack("{s:b,s:s,s:s,s:{s:s,s:o}}", "allowed", match.allowed ? 1 : 0, "tool",
-		tool_name_normalize(&a, tool), "normalizedTool", tool_name_normalize(&a, tool),
-		"rule", "list", tool_rule_name(match.rule), "entries", report_list(&match.entries));
+	result = json_pack("{s:b,s:o,s:o,s:{s:s,s:o}}", "allowed", match.allowed ? 1 : 0, "tool",
+		report_text(tool_name_normalize(&a, tool)), "normalizedTool",
+		report_text(tool_name_normalize(&a, tool)), "rule", "list",
+		tool_rule_name(match.rule), "entries", report_list(&match.entries));
 	return result;
 }
 
@@ -135,7 +202,7 @@ json_t *report_pipeline(struct decision *decision, const struct decide_request *
 
 		decision_check_tool(decision, request, universe->items[i], &verdict);
 		if (verdict.allowed) {
-			json_array_append_new(allowed, json_string(verdict.tool));
+			json_array_append_new(allowed, report_text(verdict.tool));
 		} else {
 			json_array_append_new(denied, report_verdict(&verdict));
 		}
@@ -158,6 +225,7 @@ json_t *report_directives(const char *text)
 			   : json_pack("{s:o,s:o,s:o,s:o}", "host", report_text(d.host), "security",
 				     report_text(d.security), "ask", report_text(d.ask), "node",
 				     report_text(d.node));
-	return json_pack("{s:o,s:o,s:o,s:s,s:b}", "elevated", elevated, "exec", exec, "error",
-		report_text(d.invalid), "cleaned", d.cleaned, "effective", d.effective ? 1 : 0);
+	return json_pack("{s:o,s:o,s:o,s:o,s:b}", "elevated", elevated, "exec", exec, "error",
+		report_text(d.invalid), "cleaned", report_text(d.cleaned), "effective",
+		d.effective ? 1 : 0);
 }

@@ -70,5 +70,7 @@ json_t *report_directives(const char *text);
 
 /* Does a variable of this name hold a secret? Its value is then never printed or logged. */
 bool report_is_secret(const char *name);
+/* The value of a variable as it may be shown: "***" for a secret; a URL without its password. */
+json_t *report_env_value(const char *name, const char *value);
 
 #endif

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/buf.h"
+
 /* Upper-case code points first..last in steps, and the distance to their lower-case form
  * (UnicodeData.txt, simple lower-case mapping). U+0130 has a two-letter form and is apart. */
 struct fold_range {
@@ -230,6 +232,21 @@ bool text_is_blank(const char *text)
 	return *text == '\0';
 }
 
+bool text_is_utf8(const char *text)
+{
+	while (*text != '\0') {
+		uint32_t c = 0;
+		size_t used = utf8_decode(text, &c);
+		bool overlong = (used == 3 && c < 0x800) || (used == 4 && c < 0x10000);
+
+		if (used == 0 || overlong || (c >= 0xd800 && c < 0xe000) || c > 0x10ffff) {
+			return false;
+		}
+		text += used;
+	}
+	return true;
+}
+
 char *text_fold(struct arena *a, const char *text)
 {
 	return text_lower(a, text_trim(a, text));
@@ -259,5 +276,38 @@ char *text_concat(struct arena *a, const char *first, ...)
 	}
 	va_end(args);
 	out[len] = '\0';
+	return out;
+}
+
+char *text_shown(struct arena *a, const char *text)
+{
+	_cleanup_buf_ struct buf out = {0};
+
+	buf_add_printable(&out, text, strlen(text), 0);
+	return arena_strdup(a, out.data != NULL ? out.data : "");
+}
+
+char *text_shell_word(struct arena *a, const char *text)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_@%+=:,./-";
+	char *out, *end;
+
+	if (*text != '\0' && text[strspn(text, plain)] == '\0') {
+		return arena_strdup(a, text);
+	}
+	/* A quote becomes four characters: out of the quotes, escaped, in again. */
+	out = end = arena_alloc(a, strlen(text) * 4 + 3);
+	*end++ = '\'';
+	for (; *text != '\0'; text++) {
+		if (*text == '\'') {
+			memcpy(end, "'\\''", 4);
+			end += 4;
+		} else {
+			*end++ = *text;
+		}
+	}
+	*end++ = '\'';
+	*end = '\0';
 	return out;
 }

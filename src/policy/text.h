@@ -17,6 +17,14 @@ char *text_trim(struct arena *a, const char *text);
 /* Nothing but white space, or nothing at all; NULL counts as blank. */
 bool text_is_blank(const char *text);
 
+bool text_is_utf8(const char *text);
+
+/* For a message of several lines: control characters as \xNN, so that a name cannot add lines. */
+char *text_shown(struct arena *a, const char *text);
+
+/* As one word of a shell command: quoted where it has to be. */
+char *text_shell_word(struct arena *a, const char *text);
+
 /* The texts one after the other, up to a NULL. Many times the speed of arena_printf(). */
 char *text_concat(struct arena *a, const char *first, ...) __attribute__((sentinel));
 

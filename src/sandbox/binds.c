@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/macro.h"
 #include "base/path.h"
 #include "policy/bind.h"
@@ -588,7 +589,13 @@ static int check_bind(struct checker *c, const struct bind_entry *bind, struct s
 		return reject(err, bind, "it is not among the mounts of this decision", "");
 	}
 	r = check_target(c, bind, mount, err);
-	return r < 0 ? r : check_source(c, bind, parts.source, mount, err);
+	if (r == 0) {
+		r = check_source(c, bind, parts.source, mount, err);
+	}
+	if (r == 0 && bind_target_is_system(c->arena, mount->target)) {
+		r = reject(err, bind, bind_fault_text(BIND_TARGET_SYSTEM), "");
+	}
+	return r;
 }
 
 int binds_resolve(struct decision *decision, struct error *err)
@@ -600,6 +607,11 @@ int binds_resolve(struct decision *decision, struct error *err)
 
 	if (decision->bind_count == 0) {
 		return 0;
+	}
+	if (decision->bind_count > LIMIT_BINDS) {
+		return error_plain(err, E2BIG,
+			"%zu binds are configured (%s ...); at most %d are made",
+			decision->bind_count, decision->binds[0].key, LIMIT_BINDS);
 	}
 	r = checker_init(&c, decision, err);
 	if (r == 0) {

@@ -247,6 +247,8 @@ static void every_key_that_decided_exists(void **state)
 
 			if (strcmp(key, "default") != 0 &&
 				(strcmp(key, "--workspace") != 0 || request.workspace == NULL) &&
+				(strcmp(key, "--agent") != 0 || request.agent == NULL) &&
+				(strcmp(key, "--session") != 0 || request.session == NULL) &&
 				config_get(config, key) == NULL) {
 				print_error("%s: no key %s\n", d->provenance[p].field, key);
 				fail();
