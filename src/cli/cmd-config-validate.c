@@ -2,6 +2,7 @@
 /* creel config validate: is the configuration one that Creel can work with. */
 #include "cli/prepare.h"
 #include "cli/table.h"
+#include "policy/lint.h"
 
 struct validate_args {
 	struct common_args common;
@@ -23,7 +24,8 @@ static json_t *strings_json(const struct strv *list)
 	return array;
 }
 
-static int print_valid_json(const struct cmd_call *call, const struct config *config)
+static int print_valid_json(const struct cmd_call *call, const struct config *config,
+	const struct config_issue *warnings, size_t warning_count)
 {
 	json_t *object = json_object(), *issues = json_array();
 	int status;
@@ -34,6 +36,9 @@ static int print_valid_json(const struct cmd_call *call, const struct config *co
 	json_object_set_new(object, "brand", json_string(config->brand->name));
 	for (size_t i = 0; i < config->issue_count; i++) {
 		json_array_append_new(issues, issue_json(&config->issues[i]));
+	}
+	for (size_t i = 0; i < warning_count; i++) {
+		json_array_append_new(issues, issue_json(&warnings[i]));
 	}
 	json_object_set_new(object, "issues", issues);
 	json_object_set_new(object, "passedOver", strings_json(&config->passed_over));
@@ -53,7 +58,8 @@ static void add_list(struct buf *out, const char *title, const struct strv *list
 	}
 }
 
-static int print_valid(const struct cmd_call *call, const struct config *config)
+static int print_valid(const struct cmd_call *call, const struct config *config,
+	const struct config_issue *warnings, size_t warning_count)
 {
 	const struct validate_args *args = call->args;
 	_cleanup_buf_ struct buf out = {0};
@@ -65,6 +71,9 @@ static int print_valid(const struct cmd_call *call, const struct config *config)
 	}
 	for (size_t i = 0; i < config->issue_count; i++) {
 		config_print_issue(config, &config->issues[i], &out);
+	}
+	for (size_t i = 0; i < warning_count; i++) {
+		config_print_issue(config, &warnings[i], &out);
 	}
 	if (args->verbose) {
 		add_list(&out, "left alone, Creel has no use for them", &config->passed_over);
@@ -78,6 +87,9 @@ static int run(const struct cmd_call *call)
 	_cleanup_config_ struct config *config = NULL;
 	struct validate_args args = *(const struct validate_args *)call->args;
 	struct cmd_call adjusted = *call;
+	_cleanup_arena_ struct arena arena = {0};
+	struct config_issue *warnings;
+	size_t warning_count;
 	int status;
 
 	if (call->operand_count > 0) {
@@ -88,7 +100,9 @@ static int run(const struct cmd_call *call)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	return args.common.json ? print_valid_json(call, config) : print_valid(call, config);
+	warning_count = policy_lint(config, &arena, &warnings);
+	return args.common.json ? print_valid_json(call, config, warnings, warning_count)
+				: print_valid(call, config, warnings, warning_count);
 }
 
 const struct cmd cmd_config_validate = {

@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "config/agents.h"
+#include "config/isolation.h"
 #include "config/loader.h"
 #include "config/schema.h"
 #include "config/unicode.h"
@@ -440,24 +441,24 @@ void check_profiles(struct loader *l, struct doc_node *node)
 	}
 }
 
-const char *const config_isolation_layers[] = {"userns", "mountns", "pidns", "netns", "ipcns",
-	"utsns", "cgroupns", "seccomp", "landlock", "caps", "no-new-privs", "rlimits",
-	"cgroup.pids", "cgroup.memory", "cgroup.cpu", "unprivileged-uid", NULL};
+static const char *layers_hint(struct arena *a)
+{
+	_cleanup_buf_ struct buf text = {0};
+
+	for (int i = 0; i < LAYER_COUNT_; i++) {
+		buf_addf(&text, "%s%s", i == 0 ? "the layers are " : ", ",
+			isolation_layer_name((enum isolation_layer)i));
+	}
+	return arena_strdup(a, text.data);
+}
 
 void check_allow_missing(struct loader *l, struct doc_node *node)
 {
-	for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
-		bool known = false;
+	enum isolation_layer layer;
 
-		for (const char *const *name = config_isolation_layers; *name != NULL; name++) {
-			known = known || (is_text(item) && strcmp(*name, item->text) == 0);
-		}
-		if (!known && is_text(item)) {
-			loader_error(l, item,
-				"the layers are userns, mountns, pidns, netns, ipcns, utsns, "
-				"cgroupns, "
-				"seccomp, landlock, caps, no-new-privs, rlimits, cgroup.pids, "
-				"cgroup.memory, cgroup.cpu and unprivileged-uid",
+	for (const struct doc_node *item = node->first; item != NULL; item = item->next) {
+		if (is_text(item) && !isolation_layer_from_name(item->text, &layer)) {
+			loader_error(l, item, layers_hint(l->arena),
 				"there is no isolation layer called '%s'", item->text);
 		}
 	}

@@ -469,8 +469,7 @@ json_t *config_get(const struct config *config, const char *path)
 	return value;
 }
 
-bool config_position(const struct config *config, const char *path, const char **ret_file,
-	int *ret_line, int *ret_column)
+bool config_issue_place(const struct config *config, const char *path, struct config_issue *issue)
 {
 	const struct config_private *private = config->private_;
 	const struct doc_node *node = doc_at(private->root, path);
@@ -480,8 +479,23 @@ bool config_position(const struct config *config, const char *path, const char *
 		return false;
 	}
 	source = &private->sources.items[node->source];
-	*ret_file = source->name;
-	text_position(source->text, source->len, node->offset, ret_line, ret_column);
+	issue->file = source->name;
+	issue->offset = node->offset;
+	text_position(source->text, source->len, node->offset, &issue->line, &issue->column);
+	return true;
+}
+
+bool config_position(const struct config *config, const char *path, const char **ret_file,
+	int *ret_line, int *ret_column)
+{
+	struct config_issue place;
+
+	if (!config_issue_place(config, path, &place)) {
+		return false;
+	}
+	*ret_file = place.file;
+	*ret_line = place.line;
+	*ret_column = place.column;
 	return true;
 }
 

@@ -97,6 +97,9 @@ json_t *config_get(const struct config *config, const char *path);
 bool config_position(const struct config *config, const char *path, const char **ret_file,
 	int *ret_line, int *ret_column);
 
+/* The same, as the file, line, column and offset of an issue. */
+bool config_issue_place(const struct config *config, const char *path, struct config_issue *issue);
+
 /* One issue for a person: "file:line:column: path: message", the line with a caret, the hint. */
 void config_print_issue(
 	const struct config *config, const struct config_issue *issue, struct buf *out);

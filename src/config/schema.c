@@ -9,6 +9,7 @@
 #include "base/macro.h"
 #include "base/own.h"
 #include "config/doc.h"
+#include "config/nearest.h"
 
 /* Built once and kept until the process ends: the table is constant. */
 static struct arena tree_arena;
@@ -194,78 +195,24 @@ bool schema_passed_over(const char *top_level_key)
 	return node == NULL || (node->row->flags & SCHEMA_PASSED) != 0;
 }
 
-static char lower(char c)
-{
-	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-}
-
-enum { NAME_MAX_LEN = 48 };
-
-/* Letters to insert, delete, replace or swap with a neighbour; case does not count. Optimal string
- * alignment over three rows. */
-static unsigned distance(const char *a, const char *b)
-{
-	size_t a_len = strlen(a), b_len = strlen(b);
-	unsigned rows[3][NAME_MAX_LEN + 1];
-
-	if (a_len > NAME_MAX_LEN || b_len > NAME_MAX_LEN) {
-		return NAME_MAX_LEN;
-	}
-	for (size_t j = 0; j <= b_len; j++) {
-		rows[0][j] = (unsigned)j;
-	}
-	for (size_t i = 1; i <= a_len; i++) {
-		unsigned *now = rows[i % 3], *up = rows[(i + 2) % 3], *up2 = rows[(i + 1) % 3];
-
-		now[0] = (unsigned)i;
-		for (size_t j = 1; j <= b_len; j++) {
-			unsigned same = lower(a[i - 1]) == lower(b[j - 1]) ? 0 : 1;
-			unsigned best = up[j - 1] + same;
-
-			best = up[j] + 1 < best ? up[j] + 1 : best;
-			best = now[j - 1] + 1 < best ? now[j - 1] + 1 : best;
-			if (i > 1 && j > 1 && lower(a[i - 1]) == lower(b[j - 2]) &&
-				lower(a[i - 2]) == lower(b[j - 1]) && up2[j - 2] + 1 < best) {
-				best = up2[j - 2] + 1;
-			}
-			now[j] = best;
-		}
-	}
-	return rows[a_len % 3][b_len];
-}
-
-/* "readOnly" is meant to be "readOnlyRoot", however many letters are missing. */
-static bool is_start_of(const char *name, const char *key)
-{
-	size_t i = 0;
-
-	while (name[i] != '\0' && lower(name[i]) == lower(key[i])) {
-		i++;
-	}
-	return name[i] == '\0' && i >= 4;
-}
-
 const char *schema_nearest(const struct schema_node *node, const char *name)
 {
-	/* A third of the letters may differ, at least one and at most three. */
-	size_t len = strlen(name);
-	unsigned limit = len < 6 ? 1 + (len > 3) : 3, best = limit + 1;
-	const char *nearest = NULL;
+	const struct schema_node *nearest = NULL;
+	int best = NEAREST_NONE;
 
 	for (const struct schema_node *child = node->first; child != NULL; child = child->next) {
-		unsigned d = distance(name, child->name);
-
-		d = d > limit && is_start_of(name, child->name) ? limit : d;
+		int d = nearest_distance(name, child->name);
 		/* A name of Creel's own is a better guess than one that is passed over. */
-		if (d < best ||
-			(d == best && d <= limit && nearest != NULL &&
-				!(child->row->flags & SCHEMA_PASSED) &&
-				(schema_child(node, nearest)->row->flags & SCHEMA_PASSED))) {
+		bool better = nearest != NULL && d == best &&
+			      !(child->row->flags & SCHEMA_PASSED) &&
+			      (nearest->row->flags & SCHEMA_PASSED);
+
+		if (d < best || better) {
 			best = d;
-			nearest = child->name;
+			nearest = child;
 		}
 	}
-	return nearest;
+	return nearest != NULL ? nearest->name : NULL;
 }
 
 /* Defaults as values, per brand: made when first asked for. */

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/strv.h"
+#include "config/isolation.h"
 
 enum backend_kind { BACKEND_AUTO, BACKEND_DOCKER, BACKEND_NATIVE, BACKEND_HOST, BACKEND_COUNT_ };
 const char *backend_kind_name(enum backend_kind kind);
@@ -36,30 +37,6 @@ struct spec_ulimit {
 	const char *name;
 	int64_t soft, hard;
 };
-
-/* What keeps a sandbox in. A layer that this host lacks stops the sandbox from starting unless the
- * configuration lists it in sandbox.native.allowMissing. */
-enum isolation_layer {
-	LAYER_USERNS,
-	LAYER_MOUNTNS,
-	LAYER_PIDNS,
-	LAYER_NETNS,
-	LAYER_IPCNS,
-	LAYER_UTSNS,
-	LAYER_CGROUPNS,
-	LAYER_SECCOMP,
-	LAYER_LANDLOCK,
-	LAYER_CAPS,
-	LAYER_NO_NEW_PRIVS,
-	LAYER_RLIMITS,
-	LAYER_CGROUP_PIDS,
-	LAYER_CGROUP_MEMORY,
-	LAYER_CGROUP_CPU,
-	LAYER_UNPRIVILEGED_UID,
-	LAYER_COUNT_
-};
-const char *isolation_layer_name(enum isolation_layer layer); /* "userns", "cgroup.memory", ... */
-bool isolation_layer_from_name(const char *name, enum isolation_layer *ret);
 
 struct sandbox_spec {
 	enum backend_kind backend;

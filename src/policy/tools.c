@@ -114,6 +114,11 @@ char *tool_name_normalize(struct arena *a, const char *name)
 	return real == folded ? folded : arena_strdup(a, real);
 }
 
+const char *tool_group_name(size_t index)
+{
+	return index < ARRAY_SIZE(groups) ? groups[index].name : NULL;
+}
+
 const char *const *tool_group_members(const char *normalized)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {

@@ -16,6 +16,9 @@ bool tool_name_is_known(const char *normalized);
 /* Every tool that tool_name_is_known() knows, in catalogue order. */
 void tool_list_known(struct arena *a, struct strv *ret);
 
+/* The name of the group at an index, from 0; NULL: past the last. */
+const char *tool_group_name(size_t index);
+
 /* The members of a group ("group:fs"), NULL-terminated; NULL when there is no such group. */
 const char *const *tool_group_members(const char *normalized);
 

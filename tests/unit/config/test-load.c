@@ -4,6 +4,7 @@
 
 #include "base/own.h"
 #include "common.h"
+#include "config/isolation.h"
 
 static void write_text(struct home *home, const char *name, const char *text)
 {
@@ -524,6 +525,29 @@ static void test_documented_examples(void **state)
 	}
 }
 
+static void test_isolation_layers(void **state)
+{
+	enum isolation_layer layer;
+	struct home home;
+
+	(void)state;
+	home_make(&home);
+	for (int i = 0; i < LAYER_COUNT_; i++) {
+		const char *name = isolation_layer_name((enum isolation_layer)i);
+		_cleanup_free_ char *text = xasprintf(
+			"{ agents: { defaults: { sandbox: { native: { allowMissing: ['%s'] } } } } }",
+			name);
+		struct config *config = home_load(&home, text);
+
+		assert_no_issues(config);
+		(void)config_free(config);
+		assert_true(isolation_layer_from_name(name, &layer));
+		assert_int_equal(layer, i);
+	}
+	assert_false(isolation_layer_from_name("", &layer));
+	home_remove(&home);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,6 +569,7 @@ int main(void)
 		cmocka_unit_test(test_passed_over),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_documented_examples),
+		cmocka_unit_test(test_isolation_layers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

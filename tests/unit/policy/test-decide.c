@@ -549,21 +549,6 @@ static void people_get_the_reason(void **state)
 	done(&one);
 }
 
-extern const char *const config_isolation_layers[];
-
-static void the_validator_knows_every_layer(void **state)
-{
-	int count = 0;
-	enum isolation_layer layer;
-
-	(void)state;
-	for (; config_isolation_layers[count] != NULL; count++) {
-		assert_true(isolation_layer_from_name(config_isolation_layers[count], &layer));
-	}
-	assert_int_equal(count, LAYER_COUNT_);
-	assert_false(isolation_layer_from_name("", &layer));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -584,7 +569,6 @@ int main(void)
 		cmocka_unit_test(read_only_offers_no_writers),
 		cmocka_unit_test(secrets_are_masked),
 		cmocka_unit_test(people_get_the_reason),
-		cmocka_unit_test(the_validator_knows_every_layer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
