@@ -44,6 +44,9 @@ static int read_file(const char *path, struct buf *ret, struct error *err)
 		if (room == NULL) {
 			return error_plain(err, EFBIG, "%s is larger than 16 MiB", path);
 		}
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
 		if (n < 0) {
 			return error_set(err, errno, "cannot read %s", path);
 		}
@@ -88,6 +91,9 @@ static int write_and_close(int adopt_fd, const struct stat *like, const char *te
 	while (len > 0) {
 		ssize_t n = write(fd, text, len);
 
+		if (n < 0 && errno == EINTR) {
+			continue;
+		}
 		if (n < 0) {
 			return -errno;
 		}
@@ -128,6 +134,39 @@ struct outcome {
 	char *backup; /* NULL: not written */
 	struct strv moved;
 };
+
+/* The file itself is replaced, not a symbolic link that leads to it, and only while it still holds
+ * the text that was read. */
+static int write_outcome(
+	const struct outcome *outcome, const struct buf *old, char **ret_backup, struct error *err)
+{
+	_cleanup_free_ char *real = realpath(outcome->path, NULL);
+	_cleanup_free_ char *backup = NULL;
+	_cleanup_buf_ struct buf now = {0};
+	int r;
+
+	if (real == NULL) {
+		return error_set(err, errno, "cannot find %s", outcome->path);
+	}
+	r = keep_backup(real, &backup, err);
+	if (r < 0) {
+		return r;
+	}
+	/* The backup is another name of the file: what it holds is what would be replaced. */
+	r = read_file(backup, &now, err);
+	if (r == 0 && (now.len != old->len || memcmp(now.data, old->data, old->len) != 0)) {
+		r = error_plain(err, EAGAIN, "%s was changed meanwhile; try again", real);
+	}
+	if (r == 0) {
+		r = replace_file(real, outcome->text, err);
+	}
+	if (r < 0) {
+		(void)unlink(backup);
+		return r;
+	}
+	*ret_backup = TAKE_PTR(backup);
+	return 0;
+}
 
 static int print_outcome_json(const struct cmd_call *call, const struct outcome *outcome)
 {
@@ -213,8 +252,7 @@ static int run(const struct cmd_call *call)
 		return fail_error(call, STATUS_FAILED, CODE_CONFIG_UNREADABLE, &err);
 	}
 	if (args->write && outcome.text != NULL) {
-		if (keep_backup(outcome.path, &backup, &err) < 0 ||
-			replace_file(outcome.path, outcome.text, &err) < 0) {
+		if (write_outcome(&outcome, &text, &backup, &err) < 0) {
 			return fail_error(call, STATUS_FAILED, CODE_IO, &err);
 		}
 		outcome.backup = backup;

@@ -11,8 +11,16 @@
 struct writer {
 	const char *text; /* of the old file */
 	size_t len;
+	const char *newline; /* as in the old file's first line */
 	struct buf out;
 };
+
+static const char *newline_of(const char *text, size_t len)
+{
+	const char *end = memchr(text, '\n', len);
+
+	return end != NULL && end > text && end[-1] == '\r' ? "\r\n" : "\n";
+}
 
 static void indent(struct writer *w, unsigned depth)
 {
@@ -84,7 +92,7 @@ static void write_comments(struct writer *w, size_t start, size_t until, unsigne
 			w->text[start - 1] == '[') {
 			indent(w, depth);
 			buf_add(&w->out, w->text + at, end - at);
-			buf_add_char(&w->out, '\n');
+			buf_add_str(&w->out, w->newline);
 		}
 		at = end;
 	}
@@ -193,14 +201,15 @@ static void write_member(
 		buf_add_char(&w->out, ' ');
 		buf_add(&w->out, w->text + start, end - start);
 	}
-	buf_add_char(&w->out, '\n');
+	buf_add_str(&w->out, w->newline);
 }
 
 static void write_members(struct writer *w, const struct doc_node *node, unsigned depth)
 {
 	bool object = node->type == DOC_OBJECT;
 
-	buf_add_str(&w->out, object ? "{\n" : "[\n");
+	buf_add_char(&w->out, object ? '{' : '[');
+	buf_add_str(&w->out, w->newline);
 	for (const struct doc_node *child = node->first; child != NULL; child = child->next) {
 		write_member(w, child, object, depth + 1);
 	}
@@ -240,7 +249,8 @@ static const struct doc_node *include_in_the_way(const struct doc_node *root)
 int config_migrate_text(const char *name, const char *text, size_t len, char **ret_text,
 	struct strv *moved, struct arena *a, struct error *err)
 {
-	struct writer w = {.text = arena_strndup(a, text, len), .len = len};
+	struct writer w = {
+		.text = arena_strndup(a, text, len), .len = len, .newline = newline_of(text, len)};
 	const struct doc_node *include;
 	struct json5_result result;
 	int line, column;

@@ -224,6 +224,48 @@ static void test_broken_text(void **state)
 	arena_finish(&arena);
 }
 
+static const char *migrated(const char *text, struct arena *a, struct error *err)
+{
+	struct strv moved = {0};
+	char *out = NULL;
+
+	return config_migrate_text("old.json", text, strlen(text), &out, &moved, a, err) < 0 ? NULL
+											     : out;
+}
+
+static void test_line_ends_stay(void **state)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	struct error err = {0};
+
+	(void)state;
+	assert_string_equal(migrated("{\r\n\tagent: { // a\r\n\t\tname: 'x' } }\r\n", &arena, &err),
+		"{\r\n  agents: {\r\n    defaults: {\r\n      // a\r\n      name: 'x',\r\n"
+		"    },\r\n  },\r\n}\r\n");
+}
+
+/* What an include brings is not known here, so nothing is moved past it. */
+static void test_includes_in_the_way(void **state)
+{
+	static const char *const refused[] = {
+		"{ agent: { $include: 'a' } }",
+		"{ $include: 'a', agent: { name: 'x' } }",
+		"{ agent: { name: 'x' }, agents: { defaults: { sandbox: { $include: 'a' } } } }",
+		"{ routing: { agents: { w: { $include: 'a' } } } }",
+	};
+	_cleanup_arena_ struct arena arena = {0};
+	struct error err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		assert_null(migrated(refused[i], &arena, &err));
+		assert_non_null(strstr(err.text, "old.json:1:"));
+		assert_non_null(strstr(err.text, "meet an $include"));
+	}
+	assert_non_null(
+		migrated("{ agent: { name: 'x' }, models: { $include: 'a' } }", &arena, &err));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -232,6 +274,8 @@ int main(void)
 		cmocka_unit_test(test_text),
 		cmocka_unit_test(test_text_is_equivalent),
 		cmocka_unit_test(test_broken_text),
+		cmocka_unit_test(test_line_ends_stay),
+		cmocka_unit_test(test_includes_in_the_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
