@@ -7,11 +7,13 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/path.h"
 #include "base/strv.h"
 #include "tools/args.h"
 #include "tools/denied.h"
 #include "tools/exec_result.h"
 #include "tools/internal.h"
+#include "tools/preflight.h"
 #include "tools/process_table.h"
 #include "tools/workdir.h"
 
@@ -55,6 +57,7 @@ struct exec_state {
 	struct arena arena;
 	struct exec_request request;
 	struct link *link;
+	struct preflight *preflight; /* the look into a script that comes first; may be NULL */
 	const char *cwd;
 	bool on_host;
 	bool can_yield;
@@ -65,6 +68,7 @@ static void state_free(void *p)
 {
 	struct exec_state *state = p;
 
+	(void)preflight_free(state->preflight);
 	arena_finish(&state->arena);
 	free(state);
 }
@@ -353,7 +357,7 @@ static const char *map_cwd(struct tool_call *call, struct exec_state *state)
 	if (workdir == NULL || workdir[0] == '\0') {
 		return workdir_root(call->decision);
 	}
-	return workdir_map(&state->arena, call->decision, workdir);
+	return path_normalize(&state->arena, workdir_map(&state->arena, call->decision, workdir));
 }
 
 static void on_process(struct tool_call *call);
@@ -484,6 +488,33 @@ static void on_yield(struct tool_call *call, uint64_t now_ns)
 	}
 }
 
+static int run(struct tool_call *call, struct exec_state *state, struct error *err)
+{
+	int r = spawn(call, state, err);
+
+	if (r == 0 && state->can_yield && !state->request.background) {
+		call->deadline_ns = clock_after_ns((uint64_t)state->request.yield_ms * NS_PER_MS);
+	}
+	return r;
+}
+
+static void on_preflight(void *arg, const char *refusal)
+{
+	struct tool_call *call = arg;
+	struct error err;
+	int r;
+
+	if (refusal != NULL) {
+		call_fail(call, TOOL_FAIL_FAILED, refusal, NULL, NULL);
+		return;
+	}
+	r = run(call, call->state, &err);
+	if (r < 0) {
+		call_fail(call, r == -EINVAL ? TOOL_FAIL_ARGUMENTS : TOOL_FAIL_FAILED, err.text,
+			NULL, NULL);
+	}
+}
+
 static int start(struct tool_call *call, const json_t *args, struct error *err)
 {
 	struct exec_state *state = xcalloc(1, sizeof(*state));
@@ -503,17 +534,17 @@ static int start(struct tool_call *call, const json_t *args, struct error *err)
 	decide_yield(call, state);
 	decide_timeout(call, state);
 	state->cwd = map_cwd(call, state);
-	r = spawn(call, state, err);
-	if (r == 0 && state->can_yield && !state->request.background) {
-		call->deadline_ns = clock_after_ns((uint64_t)state->request.yield_ms * NS_PER_MS);
-	}
-	return r;
+	state->preflight = preflight_start(
+		state->link, state->cwd, state->request.command, on_preflight, call);
+	return state->preflight != NULL ? 0 : run(call, state, err);
 }
 
 static void abort_exec(struct tool_call *call)
 {
 	if (call->process != NULL) {
 		process_kill(call->process);
+	} else {
+		call_fail(call, TOOL_FAIL_ABORTED, "the call was aborted", NULL, NULL);
 	}
 }
 

@@ -40,6 +40,7 @@ struct tool_call {
 	struct tool_process *process; /* its events come to on_process; see process_watch() */
 	struct tool_call *next_watcher; /* of struct tool_process, by watchers */
 	void (*on_process)(struct tool_call *call);
+	struct search_rg *search; /* grep's, while rg looks */
 	uint64_t round; /* last process_notify() that reached this call */
 };
 
@@ -55,6 +56,7 @@ struct tool_session {
 	struct tool_process *processes; /* newest first */
 	size_t process_count;
 	uint64_t rounds;
+	size_t rg_tried; /* places where search_rg.c has not found it */
 	struct file_call *file_calls; /* oldest first: at work, or waiting for an earlier one */
 };
 

@@ -7,7 +7,10 @@
 
 #include "tools/args.h"
 #include "tools/file_call.h"
+#include "tools/search_rg.h"
 #include "tools/utf8.h"
+
+enum { GREP_LIMIT_DEFAULT = 100 }; /* as src/init/fs_grep.c */
 
 static const char ls_parameters[] =
 	"{\"type\":\"object\",\"properties\":{"
@@ -150,52 +153,122 @@ static int glob_start(struct tool_call *call, const json_t *args, struct error *
 	return r < 0 ? r : file_call_send(file, &request, path, &bodies, err);
 }
 
-static void on_lines(struct tool_call *call, struct file_answer *answer)
+static void grep_finish(struct tool_call *call, const struct grep_answer *answer)
 {
-	const uint64_t *f = answer->done.facts;
 	_cleanup_buf_ struct buf text = {0};
-	json_t *details = json_pack("{s:I, s:I, s:I}", "matches", (json_int_t)f[0], "files",
-		(json_int_t)f[1], "filesSearched", (json_int_t)f[2]);
-	size_t len = answer->data.len;
+	json_t *details = json_pack("{s:I, s:I, s:I}", "matches", (json_int_t)answer->matches,
+		"files", (json_int_t)answer->files, "filesSearched",
+		(json_int_t)answer->files_searched);
+	size_t len = answer->text.len;
 
-	while (len > 0 && answer->data.data[len - 1] == '\n') {
+	while (len > 0 && answer->text.data[len - 1] == '\n') {
 		len--;
 	}
 	if (len > 0) {
-		utf8_clean(&text, answer->data.data, len);
+		utf8_clean(&text, answer->text.data, len);
 	} else {
 		buf_add_str(&text, "No matches found");
 	}
-	if (f[4] != 0) {
+	if (answer->lines_cut) {
 		buf_add_str(&text, "\n\n[Long lines are cut: read the file to see them whole]");
 	}
-	finish(call, &text, f[3] != 0, details);
+	finish(call, &text, answer->truncated, details);
+}
+
+/* A grep: what was asked, and the same for the built-in. In the file call's arena. */
+struct grep {
+	struct grep_query query;
+	struct wire_file_request request;
+	struct file_bodies bodies;
+	struct search_rg *search;
+};
+
+static void on_lines(struct tool_call *call, struct file_answer *answer)
+{
+	const uint64_t *f = answer->done.facts;
+	struct grep_answer found = {
+		.text = answer->data, /* borrowed */
+		.matches = f[0],
+		.files = f[1],
+		.files_searched = f[2],
+		.truncated = f[3] != 0,
+		.lines_cut = f[4] != 0,
+	};
+
+	grep_finish(call, &found);
+}
+
+static void on_rg(struct tool_call *call, struct grep_answer *answer)
+{
+	struct file_call *file = call->state;
+	struct grep *g = file->more;
+	struct error err;
+
+	if (answer != NULL) {
+		struct buf text = answer->text;
+
+		grep_finish(call, answer);
+		buf_finish(&text);
+	} else if (file_call_send(file, &g->request, g->query.path, &g->bodies, &err) < 0) {
+		call_fail(call, TOOL_FAIL_FAILED, err.text, NULL, NULL);
+	}
+}
+
+static void grep_free(void *p)
+{
+	struct file_call *file = p;
+	struct grep *g = file->more;
+
+	g->search = search_rg_free(g->search);
+}
+
+static int grep_args(struct tool_call *call, const json_t *args, struct grep *g, struct error *err)
+{
+	struct grep_query *q = &g->query;
+	int64_t context = 0;
+	int r = args_text(args, "pattern", ARGS_REQUIRED | ARGS_NOT_EMPTY, &q->pattern, err);
+
+	r = r < 0 ? r : args_text(args, "glob", 0, &q->glob, err);
+	r = r < 0 ? r : args_bool(args, "ignoreCase", &q->ignore_case, NULL, err);
+	r = r < 0 ? r : args_bool(args, "literal", &q->literal, NULL, err);
+	r = r < 0 ? r : args_int(args, "context", 0, 20, &context, NULL, err);
+	r = r < 0 ? r : common_args(call, args, LIMIT_GLOB_RESULTS, &g->request, &q->path, err);
+	if (r < 0) {
+		return r;
+	}
+	q->glob = q->glob != NULL && q->glob[0] != '\0' ? q->glob : NULL;
+	q->context = (size_t)context;
+	q->limit = g->request.limit > 0 ? (size_t)g->request.limit : GREP_LIMIT_DEFAULT;
+	q->no_ignore = (g->request.flags & WIRE_FILE_NO_IGNORE) != 0;
+	g->bodies = (struct file_bodies){
+		.a = q->pattern,
+		.a_len = strlen(q->pattern),
+		.b = q->glob,
+		.b_len = q->glob != NULL ? strlen(q->glob) : 0,
+	};
+	g->request.op = WIRE_FILE_GREP;
+	g->request.offset = q->context;
+	g->request.flags |=
+		(q->ignore_case ? WIRE_FILE_IGNORE_CASE : 0) | (q->literal ? WIRE_FILE_LITERAL : 0);
+	return 0;
 }
 
 static int grep_start(struct tool_call *call, const json_t *args, struct error *err)
 {
-	struct wire_file_request request = {.op = WIRE_FILE_GREP};
 	struct file_call *file = file_call_new(call, on_lines);
-	struct file_bodies bodies = {0};
-	bool ignore_case = false, literal = false;
-	const char *path = NULL;
-	int64_t context = 0;
-	int r = args_text(args, "pattern", ARGS_REQUIRED | ARGS_NOT_EMPTY, &bodies.a, err);
+	struct grep *g = arena_alloc(&file->arena, sizeof(*g));
+	int r;
 
-	r = r < 0 ? r : args_text(args, "glob", 0, &bodies.b, err);
-	r = r < 0 ? r : args_bool(args, "ignoreCase", &ignore_case, NULL, err);
-	r = r < 0 ? r : args_bool(args, "literal", &literal, NULL, err);
-	r = r < 0 ? r : args_int(args, "context", 0, 20, &context, NULL, err);
-	r = r < 0 ? r : common_args(call, args, LIMIT_GLOB_RESULTS, &request, &path, err);
+	file->more = g;
+	file->finish_more = grep_free;
+	r = grep_args(call, args, g, err);
 	if (r < 0) {
 		return r;
 	}
-	bodies.a_len = strlen(bodies.a);
-	bodies.b_len = bodies.b != NULL ? strlen(bodies.b) : 0;
-	request.offset = (uint64_t)context;
-	request.flags |=
-		(ignore_case ? WIRE_FILE_IGNORE_CASE : 0) | (literal ? WIRE_FILE_LITERAL : 0);
-	return file_call_send(file, &request, path, &bodies, err);
+	g->search = search_rg_start(call, &g->query, on_rg);
+	return g->search != NULL
+		       ? 0
+		       : file_call_send(file, &g->request, g->query.path, &g->bodies, err);
 }
 
 const struct tool tool_ls = {
