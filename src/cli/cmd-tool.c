@@ -406,13 +406,20 @@ static int list_tools(struct work *work)
 
 /* --- doing it --- */
 
-/* Asked for by this call, and no gate stands against it (contract D7). */
-static bool wants_host(const struct work *work, const json_t *args)
+/* No gate stands against elevated commands here (contract D7). */
+static bool may_use_host(const struct decision *decision)
 {
-	const struct decision *decision = work->decision;
+	return decision->sandboxed && decision->elevated.allowed_by_config &&
+	       decision->elevated.failure_count == 0;
+}
 
-	return decision->sandboxed && json_is_true(json_object_get(args, "elevated")) &&
-	       decision->elevated.allowed_by_config && decision->elevated.failure_count == 0;
+/* Asked for by this call, or for all of the session, and granted. */
+static bool wants_host(const struct decision *decision, const json_t *args)
+{
+	const json_t *elevated = json_object_get(args, "elevated");
+
+	return may_use_host(decision) &&
+	       (elevated != NULL ? !json_is_false(elevated) : decision->elevated.requested);
 }
 
 static int start_run(struct work *work, bool needs_sandbox, const struct tool_run_opts *opts)
@@ -444,7 +451,7 @@ static int run_call(struct work *work, const char *name)
 	status = start_run(work,
 		work->decision->tool.allowed && tool != NULL &&
 			tool_is_offered(tool, work->decision),
-		&(struct tool_run_opts){.with_host = wants_host(work, json)});
+		&(struct tool_run_opts){.with_host = wants_host(work->decision, json)});
 	if (status == STATUS_OK) {
 		status = run_one(work, name, json);
 	}
@@ -466,7 +473,11 @@ static int run_decided(struct work *work)
 		return run_call(work, work->call->operands[0]);
 	}
 	decision_check_tool(work->decision, &work->decided->request, "process", &process);
-	status = start_run(work, true, &(struct tool_run_opts){.may_background = process.allowed});
+	status = start_run(work, true,
+		&(struct tool_run_opts){
+			.may_background = process.allowed,
+			.with_host = may_use_host(work->decision),
+		});
 	if (status == STATUS_OK) {
 		status = run_batch(work);
 	}

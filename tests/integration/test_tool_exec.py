@@ -2,12 +2,13 @@
 """exec and process: real programs in one live native sandbox."""
 
 import json
+import os
 import re
 import time
 
 import pytest
 
-from tool_batch import CONFIG, Batch
+from tool_batch import CONFIG, Batch, Failed
 
 
 @pytest.fixture
@@ -153,6 +154,88 @@ def test_elevated_runs_on_the_host(creel, home):
     assert run("telegram:1")["content"][0]["text"] == "/workspace"
     refused = run("telegram:2", elevated=True)["error"]
     assert refused["details"]["denied"][0]["fix"] == ["tools.elevated.allowFrom.telegram"]
+
+
+def test_elevated_in_a_batch(creel_bin, home):
+    config = CONFIG[:-1] + ',tools:{elevated:{allowFrom:{telegram:["1"]}}}}'
+    b = Batch(creel_bin, home, home / "w", config=config, extra=("--sender", "telegram:1"))
+    try:
+        handles = [b.start("exec", command="pwd", elevated=i % 2 == 0) for i in range(6)]
+        texts = [b.wait(h)["content"][0]["text"] for h in handles]
+        assert texts == [str(home / "w"), "/workspace"] * 3
+        session = b.call("exec", command="read x; echo got $x; pwd", elevated=True,
+                         background=True)["details"]["sessionId"]
+        b.call("process", action="write", sessionId=session, data="it\n")
+        assert f"got it\n{home / 'w'}" in b.poll_until(session, str(home))
+    finally:
+        b.close()
+
+
+def test_elevated_by_default(creel, creel_bin, home):
+    config = CONFIG[:-1] + ',tools:{elevated:{allowFrom:{telegram:["1"]}}}}'
+    config = config.replace("defaults:{", 'defaults:{elevatedDefault:"on",')
+    (home / "c.json").write_text(config, encoding="utf-8")
+    (home / "w").mkdir()
+
+    def run(**args):
+        return json.loads(creel("tool", "exec", "--config", home / "c.json", "--workspace", home / "w",
+                                "--sender", "telegram:1", "--json", "--args",
+                                json.dumps({"command": "pwd", **args})).stdout)
+
+    assert run()["content"][0]["text"] == str(home / "w")
+    assert run(elevated=False)["content"][0]["text"] == "/workspace"
+    b = Batch(creel_bin, home, home / "w", config=config, extra=("--sender", "telegram:1"))
+    try:
+        # Commands leave, the other tools stay inside.
+        assert b.text("exec", command="pwd") == str(home / "w")
+        assert "workspace/" in b.text("ls", path="/").split("\n")
+        assert b.call("read", path="/etc/passwd")["details"]["sandbox"]["backend"] == "native"
+    finally:
+        b.close()
+
+
+SCRIPTS = [
+    ("python3 {}", "s.py", "import os\nprint('$HOME_DIR')\n", 's.py:2 names the shell variable $HOME_DIR'),
+    ("  python {} arg", "s.py", "x = $AB", 's.py:1 names the shell variable $AB'),
+    ("node {} | cat", "s.js", "let a = 1;\n\nlet b = $PATH;\n", "s.js:3 names the shell variable $PATH"),
+    ("node {}", "s.js", "\n  NODE x.js\n", "begins with the word NODE"),
+    ("python3 {}", "s.py", "#\n" * 30000 + "$LATE_ONE\n", "s.py:30001 names"),
+]
+
+
+@pytest.mark.parametrize("command, name, text, refusal", SCRIPTS, ids=range(len(SCRIPTS)))
+def test_preflight_refuses(batch, command, name, text, refusal):
+    path = batch.workspace / "dir" / name
+    path.parent.mkdir()
+    path.write_text(text, encoding="utf-8")
+    for given, workdir in ((f"dir/{name}", "."), (name, "dir"), (f"/workspace/dir/{name}", ".")):
+        error = batch.fails("exec", command=command.format(given), workdir=workdir)
+        assert error["code"] == "failed"
+        assert error["message"].startswith("exec preflight: ")
+        assert refusal in error["message"]
+
+
+@pytest.mark.parametrize("text", [
+    "print('$lower ${BRACED} $A $1X $ 5')", "print('NODE')", "#" + "\0" + "$HOME_DIR",
+    "#" * 600000 + "\n# $HOME_DIR\n"], ids=range(4))
+def test_preflight_lets_run(batch, text):
+    (batch.workspace / "s.py").write_text(text, encoding="utf-8")
+    try:
+        batch.call("exec", command="python3 s.py")
+    except Failed as failed:
+        assert "preflight" not in failed.error["message"]
+
+
+def test_preflight_minds_its_own_business(batch):
+    (batch.workspace / "s.py").write_text("# $HOME_DIR\nprint(1)\n", encoding="utf-8")
+    assert batch.text("exec", command="cp s.py /tmp/out.py; python3 /tmp/out.py") == "1"
+    assert batch.text("exec", command="python3 /tmp/out.py") == "1"
+    assert batch.text("exec", command="python3 ./s.p[y]") == "1"
+    assert batch.text("exec", command="python3 -u s.py") == "1"
+    assert "No such file" in batch.text("exec", command="python3 gone.py")
+    os.mkfifo(batch.workspace / "fifo.py")
+    error = batch.fails("exec", command="python3 fifo.py", timeout=1)
+    assert error["code"] == "timeout"
 
 
 def test_other_host_is_refused(batch):

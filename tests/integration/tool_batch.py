@@ -23,7 +23,7 @@ class Batch:
     """Calls may overlap: start() gives a handle for wait(). call() is both."""
 
     def __init__(self, creel_bin, home, workspace, config=CONFIG, extra=()):
-        path = home / "tool-config.json"
+        path = home / f"tool-config-{len(list(home.glob('tool-config-*')))}.json"
         path.write_text(config, encoding="utf-8")
         workspace.mkdir(exist_ok=True)
         # pylint: disable-next=consider-using-with
