@@ -58,12 +58,15 @@ static void on_failed(void *arg, const struct wire_failed *failed)
 	exit(EXIT_FAILURE);
 }
 
-static void run_true(struct link *link)
+static void run_true(struct link *link, uint32_t flags)
 {
 	static const char *const argv[] = {"/bin/true", NULL};
 	static const struct link_process_ops ops = {.exited = on_exited, .failed = on_failed};
-	const struct wire_spawn spawn = {
-		.uid = WIRE_NO_ID, .gid = WIRE_NO_ID, .argv = argv, .env = environment};
+	const struct wire_spawn spawn = {.flags = flags,
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.argv = argv,
+		.env = environment};
 	bool done = false;
 	struct error err;
 	uint32_t stream;
@@ -86,7 +89,7 @@ static uint64_t live_once(struct setup *setup)
 {
 	uint64_t before = clock_now_ns();
 
-	run_true(setup->live_link);
+	run_true(setup->live_link, 0);
 	return clock_now_ns() - before;
 }
 
@@ -103,10 +106,8 @@ static uint64_t library_once(struct setup *setup)
 		die(err.text);
 	}
 	link = link_new(sandbox.stream_fd, NULL, true, NULL, NULL);
-	if (link_wait_ready(link, 5000, &err) < 0) {
-		die(err.text);
-	}
-	run_true(link);
+	link_greet(link);
+	run_true(link, WIRE_SPAWN_LAST);
 	(void)link_free(link);
 	if (native->finish(&sandbox, &err) < 0) {
 		die(err.text);
@@ -271,7 +272,7 @@ static void start_live(struct setup *setup)
 	if (link_wait_ready(setup->live_link, 5000, &err) < 0) {
 		die(err.text);
 	}
-	run_true(setup->live_link);
+	run_true(setup->live_link, 0);
 }
 
 static void end_live(struct setup *setup)

@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -39,6 +40,19 @@ struct bench {
 	double base_us; /* p50 of posix_spawn */
 };
 
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static void remove_scratch(void)
+{
+	(void)nftw(scratch, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
 _Noreturn static void die(const char *what, const char *why)
 {
 	(void)fprintf(stderr, "bench-tools: %s: %s\n", what, why);
@@ -70,6 +84,7 @@ static void start(struct bench *b, const char *init_path)
 	if (mkdtemp(scratch) == NULL) {
 		die(scratch, strerror(errno));
 	}
+	(void)atexit(remove_scratch);
 	request.path = write_file("creel.json", text, strlen(text));
 	workspace = xasprintf("%s/ws", scratch);
 	wanted.workspace = workspace;

@@ -16,8 +16,6 @@
 #include "cli/terminal.h"
 #include "sandbox/resolve.h"
 
-enum { HELLO_TIMEOUT_MS = 10000 };
-
 struct exec_args {
 	struct common_args common;
 	struct request_args request;
@@ -234,7 +232,7 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;
 	*ret = (struct wire_spawn){
-		.flags = (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
+		.flags = WIRE_SPAWN_LAST | (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
 			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
 		.uid = WIRE_NO_ID,
 		.gid = WIRE_NO_ID,
@@ -265,13 +263,8 @@ static int run_in(const struct cmd_call *call, const struct backend_ops *backend
 	}
 	link = link_new(
 		sandbox.stream_fd, sandbox.has_token ? sandbox.token : NULL, true, NULL, NULL);
-	if (link_wait_ready(link, HELLO_TIMEOUT_MS, &err) < 0) {
-		(void)error_prefix(&err, "the sandbox did not start");
-		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
-	} else {
-		session_run(link, &spawn, &result, &err);
-		status = report_result(call, spawn.cwd, &result, &err);
-	}
+	session_run(link, &spawn, &result, &err);
+	status = report_result(call, spawn.cwd, &result, &err);
 	(void)link_free(link);
 	if (backend->finish(&sandbox, &ignored) < 0 && status == STATUS_OK) {
 		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &ignored);

@@ -20,6 +20,7 @@ enum {
 	/* creel-init kills after the grace time. A sandbox that still says nothing this much later is
 	 * broken or hostile, and closing its stream ends it. */
 	GIVE_UP_MS = 2000,
+	HELLO_TIMEOUT_MS = 10000,
 };
 
 enum { WAIT_LINK, WAIT_SIGNALS, WAIT_STDIN, WAIT_OUT, WAIT_ERR, WAIT_COUNT };
@@ -374,7 +375,14 @@ static int start(struct session *s)
 			return error_set(s->err, -r, "cannot set the terminal to raw mode");
 		}
 	}
-	return link_spawn(s->link, s->spawn, &process_ops, s, &s->stream, s->err);
+	/* The request is there when creel-init looks for it the first time. */
+	link_greet(s->link);
+	r = link_spawn(s->link, s->spawn, &process_ops, s, &s->stream, s->err);
+	if (r < 0) {
+		return r;
+	}
+	r = link_wait_ready(s->link, HELLO_TIMEOUT_MS, s->err);
+	return r < 0 ? error_prefix(s->err, "the sandbox did not start") : 0;
 }
 
 static void run(struct session *s)

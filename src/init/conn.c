@@ -62,6 +62,11 @@ static void reset_inflight(struct inflight *f)
 	*f = (struct inflight){0};
 }
 
+bool conn_is_idle(const struct init *init)
+{
+	return unsent(&init->conn) == 0 && !init->conn.inflight.active;
+}
+
 void conn_unqueue(struct channel *c)
 {
 	struct init *init = c->process->init;

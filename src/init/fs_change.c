@@ -5,20 +5,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 #include "base/limits.h"
+#include "base/mem.h"
 #include "base/own.h"
 
 enum { NAME_TRIES = 16, LOCK_TRIES = 2000 };
 
 void fs_change_init(struct fs_change *change, struct fs_place *place)
 {
-	*change = (struct fs_change){.place = place, .made_below = FD_NONE};
+	*change = (struct fs_change){.place = place, .source_fd = FD_NONE, .made_below = FD_NONE};
 }
 
 static int fail(const struct fs_change *c, int num, struct error *err)
@@ -141,7 +144,51 @@ static void drop_temp(struct fs_change *c)
 	}
 }
 
-/* 1: the owner cannot be kept this way. */
+static int copy_attribute(const struct fs_change *c, int fd, const char *name)
+{
+	_cleanup_free_ char *value = NULL;
+	ssize_t len = fgetxattr(c->source_fd, name, NULL, 0);
+
+	if (len < 0 || len > XATTR_SIZE_MAX) {
+		return -1;
+	}
+	value = xmalloc((size_t)len + 1);
+	len = fgetxattr(c->source_fd, name, value, (size_t)len);
+	return len < 0 ? -1 : fsetxattr(fd, name, value, (size_t)len, 0);
+}
+
+/*
+ * What its owner has put on it. Not security.*: a write to the file would drop its capabilities, too
+ * (capabilities(7)), and labels are the policy's (xattr(7)). 1: not all can be kept this way.
+ */
+static int copy_attributes(const struct fs_change *c, int fd)
+{
+	static const char acl[] = "system.posix_acl_access";
+	_cleanup_free_ char *names = NULL;
+	ssize_t len = c->source_fd >= 0 ? flistxattr(c->source_fd, NULL, 0) : -1;
+	bool has_acl = false, lost = false;
+
+	if (len < 0) {
+		return 0; /* this file system has none */
+	}
+	names = xmalloc((size_t)len + 1);
+	len = len > 0 ? flistxattr(c->source_fd, names, (size_t)len) : 0;
+	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
+		bool is_acl = strcmp(names + at, acl) == 0;
+
+		has_acl |= is_acl;
+		if (is_acl || strncmp(names + at, "user.", 5) == 0) {
+			lost |= copy_attribute(c, fd, names + at) < 0;
+		}
+	}
+	if (!has_acl) {
+		/* The directory's default one came with the new file. */
+		(void)fremovexattr(fd, acl);
+	}
+	return len < 0 || lost;
+}
+
+/* 1: the owner or an attribute cannot be kept this way. */
 static int copy_rights(struct fs_change *c, int fd)
 {
 	const struct stat *like = c->like != NULL ? c->like : &c->place->st;
@@ -157,8 +204,11 @@ static int copy_rights(struct fs_change *c, int fd)
 		fchown(fd, like->st_uid, like->st_gid) < 0 && c->like == NULL) {
 		return 1;
 	}
-	/* After the owner: a change of that clears the set-user-ID bits. */
-	return fchmod(fd, like->st_mode & 07777) < 0 ? -errno : 0;
+	if (copy_attributes(c, fd) != 0 && c->like == NULL) {
+		return 1;
+	}
+	/* Not the set-user-ID bits: a write to the file would drop them, too, write(2). */
+	return fchmod(fd, like->st_mode & 01777) < 0 ? -errno : 0;
 }
 
 int fs_change_prepare(struct fs_change *c, struct error *err)

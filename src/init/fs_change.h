@@ -19,6 +19,7 @@ struct fs_change {
 	bool remove; /* no data: the name goes away */
 	const struct stat
 		*like; /* whose mode and owner it takes; NULL: of what is there, or the umask's */
+	int source_fd; /* borrowed: whose extended attributes and ACL it takes; FD_NONE: none */
 	bool sync;
 
 	/* What was done. */

@@ -18,7 +18,8 @@ struct target {
 	ino_t dir_ino;
 	struct buf text; /* what it holds now, once loaded */
 	bool loaded, exists, touched;
-	const struct stat *like;
+	const struct stat *like; /* whose rights it takes, where the file was moved from */
+	int like_fd;
 	struct fs_change change;
 };
 
@@ -82,6 +83,7 @@ static int add_target(struct session *s, struct fs_place *place, int *fd, struct
 	*t = (struct target){
 		.place = *place,
 		.fd = TAKE_FD(*fd),
+		.like_fd = FD_NONE,
 		.dir_dev = dir.st_dev,
 		.dir_ino = dir.st_ino,
 		.exists = place->exists,
@@ -221,6 +223,7 @@ static int run_update(struct session *s, const struct patch_hunk *hunk)
 		}
 		if (r == 0) {
 			to->like = from->place.exists ? &from->place.st : from->like;
+			to->like_fd = from->place.exists ? from->fd : from->like_fd;
 			r = remove_name(s, hunk->path, &unused);
 		}
 	}
@@ -267,6 +270,7 @@ static int prepare(struct session *s, bool sync)
 		t->change.len = t->text.len;
 		t->change.remove = !t->exists;
 		t->change.like = t->like;
+		t->change.source_fd = t->like != NULL ? t->like_fd : t->fd;
 		t->change.sync = sync;
 		r = fs_change_prepare(&t->change, s->err);
 		if (r < 0) {

@@ -8,9 +8,10 @@
 #include "init/edit.h"
 #include "init/fs_change.h"
 
-/* Puts data where place is; place->st is what was read, if strict. */
-static int replace(struct fs_place *place, const char *data, size_t len, bool sync, bool strict,
-	struct fs_write_result *ret, struct error *err)
+/* Puts data where place is, fd (FD_NONE: not open) being what is there; place->st is what was read, if
+ * strict. */
+static int replace(struct fs_place *place, int fd, const char *data, size_t len, bool sync,
+	bool strict, struct fs_write_result *ret, struct error *err)
 {
 	struct fs_change change;
 	int r;
@@ -18,6 +19,7 @@ static int replace(struct fs_place *place, const char *data, size_t len, bool sy
 	fs_change_init(&change, place);
 	change.data = data;
 	change.len = len;
+	change.source_fd = fd;
 	change.sync = sync;
 	r = fs_change_prepare(&change, err);
 	if (r == 0) {
@@ -59,7 +61,7 @@ int fs_write(const struct fs_root *root, const char *path, const void *data, siz
 		*err = why;
 		return r;
 	}
-	return replace(&place, data, len, sync, false, ret, err);
+	return replace(&place, fd, data, len, sync, false, ret, err);
 }
 
 void fs_edit_result_finish(struct fs_edit_result *result)
@@ -97,7 +99,7 @@ int fs_edit(const struct fs_root *root, const char *path, const char *old_text, 
 	if (r < 0) {
 		return r;
 	}
-	r = replace(&place, edited.text.data, edited.text.len, sync, true, &written, err);
+	r = replace(&place, fd, edited.text.data, edited.text.len, sync, true, &written, err);
 	if (r < 0) {
 		return r;
 	}

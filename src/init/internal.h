@@ -56,6 +56,7 @@ struct process {
 	bool followed; /* the gateway reads its output: it waits for a slow reader */
 	bool fetching; /* an ATTACH without follow is being served */
 	bool ending; /* its whole tree is on the way out: finished only when that is gone */
+	bool last; /* the sandbox ends with it */
 	bool overdue; /* what still holds the output is not waited for any more */
 	unsigned kills; /* how often KILL was sent to the tree */
 	uint32_t grace_ms;
@@ -131,6 +132,7 @@ struct init {
 	bool shutting; /* no new processes; ends when the last one is gone */
 	bool childless; /* the last wait4(2) said that there is no child at all */
 	bool quit;
+	bool leaving; /* quit when everything is sent */
 	struct timer shutdown;
 	struct rlimit file_limit; /* RLIMIT_NOFILE as it was found, for the processes */
 	const char *const *environ;
@@ -147,6 +149,7 @@ void conn_finish(struct init *init);
 struct buf *conn_out(struct init *init); /* append control frames here, sent after this turn */
 bool conn_is_up(const struct init *init);
 void conn_flush(struct init *init); /* called after every turn of the loop */
+bool conn_is_idle(const struct init *init); /* nothing is left to send of what was begun */
 void conn_release(struct init *init, struct channel *channel); /* lets go of its ring */
 void conn_queue(struct channel *channel); /* it may have something to send */
 void conn_unqueue(struct channel *channel);

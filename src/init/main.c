@@ -240,6 +240,9 @@ static int run(struct init *init, const struct options *o, const sigset_t *set, 
 			return error_set(err, -r, "cannot wait for events");
 		}
 		conn_flush(init);
+		if (init->leaving && conn_is_idle(init)) {
+			init->quit = true;
+		}
 	}
 	conn_finish(init);
 	file_finish(init);

@@ -88,6 +88,7 @@ static struct process *process_new(struct init *init, uint32_t stream, const str
 		.terminal = (r->flags & WIRE_SPAWN_PTY) != 0,
 		.known = true,
 		.followed = r->credit > 0,
+		.last = (r->flags & WIRE_SPAWN_LAST) != 0,
 		.grace_ms = r->grace_ms > 0 ? r->grace_ms : GRACE_DEFAULT_MS,
 		.input = {.watch.fd = FD_NONE, .credit = WIRE_STDIN_WINDOW, .last = '\n'},
 		.name = xstrndup(r->argv[0], WIRE_MAX_NAME),
@@ -492,6 +493,7 @@ static void report(struct process *p)
 		return;
 	}
 	frame_add_exited(conn_out(init), p->stream, &p->exited);
+	init->leaving = init->leaving || p->last;
 	p->reported = true;
 	p->followed = false;
 	channel_resume(&p->channels[0]);

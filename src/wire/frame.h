@@ -98,7 +98,9 @@ enum wire_spawn_flag {
 		8, /* start from the environment that `sh -lc env` gave once, env on top */
 	WIRE_SPAWN_DETACHED =
 		16, /* nobody follows the output: never paused, the ring keeps the newest */
-	WIRE_SPAWN_FLAGS_ = 31,
+	/* The sandbox ends with it: creel-init leaves as soon as EXITED is out, without being told. */
+	WIRE_SPAWN_LAST = 32,
+	WIRE_SPAWN_FLAGS_ = 63,
 };
 
 struct wire_rlimit {

@@ -169,7 +169,9 @@ static int on_hello(struct link *link, struct wire_bytes payload, struct error *
 	if (hello.next_stream > link->next_stream) {
 		link->next_stream = hello.next_stream;
 	}
-	frame_add_welcome(&link->out, &welcome);
+	if (!link->greeted) {
+		frame_add_welcome(&link->out, &welcome);
+	}
 	if (link->ops->ready != NULL) {
 		link->ops->ready(link->arg, &hello);
 	}
@@ -389,6 +391,16 @@ int link_pump(struct link *link, short revents, struct error *err)
 		*err = link->why;
 	}
 	return r;
+}
+
+void link_greet(struct link *link)
+{
+	struct wire_welcome welcome = {.version = WIRE_VERSION, .once = link->once};
+
+	if (link->dead == 0 && !link->ready && !link->greeted && !link->check_token) {
+		frame_add_welcome(&link->out, &welcome);
+		link->greeted = true;
+	}
 }
 
 int link_wait_ready(struct link *link, int timeout_ms, struct error *err)

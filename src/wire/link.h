@@ -60,6 +60,13 @@ bool link_is_ready(const struct link *link);
  */
 int link_pump(struct link *link, short revents, struct error *err);
 
+/*
+ * Ask before hello came: WELCOME goes out with the first request, and link_spawn() is allowed from here
+ * on. It saves a round trip at the start of a sandbox. For a stream that creel-init inherited; on one
+ * with a token, and on one that is ready, it does nothing.
+ */
+void link_greet(struct link *link);
+
 /* Wait with poll(2) and pump until ready, or -ETIMEDOUT. For callers without a loop. */
 int link_wait_ready(struct link *link, int timeout_ms, struct error *err);
 
@@ -69,7 +76,7 @@ int link_wait_ready(struct link *link, int timeout_ms, struct error *err);
  *
  * link_spawn: *ret_stream names the process until link_forget() or `failed`. Unless the flags say
  * WIRE_SPAWN_DETACHED its output is followed: LIMIT_CREDIT_WINDOW per channel is granted at the start
- * and renewed by link_consumed(), and a process whose reader is slow waits. -ENOTCONN before ready;
+ * and renewed by link_consumed(), and a process whose reader is slow waits. -ENOTCONN before ready or link_greet();
  * -E2BIG and -EINVAL as frame_add_spawn(); the link lives on.
  */
 int link_spawn(struct link *link, const struct wire_spawn *spawn,

@@ -348,7 +348,7 @@ int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	uint32_t stream;
 	int r;
 
-	if (!link_is_ready(link)) {
+	if (!link_is_ready(link) && (link->dead != 0 || !link->greeted)) {
 		return link_not_ready(link, err);
 	}
 	stream = link_new_stream(link);

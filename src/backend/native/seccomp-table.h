@@ -30,14 +30,20 @@ struct seccomp_group {
 static const struct seccomp_group seccomp_table[] = {
 	{VERDICT_ARGS, "calls of which only some arguments are dangerous",
 		NAMES("clone", /* any CLONE_NEW*: EPERM (a user namespace regains capabilities) */
-			"ioctl", /* TIOCSTI, TIOCLINUX: EPERM (typing into the caller's terminal) */
+			"ioctl", /* TIOCSTI, TIOCLINUX: EPERM (typing into the caller's terminal);
+				    TIOCSETD: EPERM (line disciplines: CVE-2017-2636) */
 			"personality", /* query, 0, UNAME26 and ADDR_NO_RANDOMIZE alone */
 			"prctl", /* no PR_SET_MM, PR_SET_SECCOMP only by the filter's own rules */
 			"socket", /* unix, inet, inet6, netlink(route); no raw, packet, MPTCP */
-			"socketpair")}, /* unix */
+			"socketpair", /* unix */
+			/* set-user-id and set-group-id: EPERM (the file is the owner's on the host) */
+			"chmod", "fchmod", "fchmodat", "fchmodat2", "creat", "mknod", "mknodat",
+			"open", "openat")}, /* only where they make a file */
 	{VERDICT_ENOSYS,
 		"the flags are behind a pointer, where no filter sees them; libc falls back to clone",
 		NAMES("clone3")},
+	{VERDICT_ENOSYS, "the mode of a new file is behind a pointer; callers fall back to openat",
+		NAMES("openat2")},
 	{VERDICT_ENOSYS,
 		"a second road to most calls of this table, which a filter cannot see; "
 		"runtimes fall back to epoll and threads",
@@ -66,22 +72,21 @@ static const struct seccomp_group seccomp_table[] = {
 			"clock_settime64", "clock_adjtime", "clock_adjtime64", "adjtimex", "stime",
 			"sethostname", "setdomainname")},
 	{VERDICT_ALLOW, "files",
-		NAMES("access", "chdir", "chmod", "chown", "close", "close_range",
-			"copy_file_range", "creat", "dup", "dup2", "dup3", "faccessat",
-			"faccessat2", "fadvise64", "fallocate", "fchdir", "fchmod", "fchmodat",
-			"fchmodat2", "fchown", "fchownat", "fcntl", "fdatasync", "fgetxattr",
+		NAMES("access", "chdir", "chown", "close", "close_range", "copy_file_range", "dup",
+			"dup2", "dup3", "faccessat", "faccessat2", "fadvise64", "fallocate",
+			"fchdir", "fchown", "fchownat", "fcntl", "fdatasync", "fgetxattr",
 			"flistxattr", "flock", "fremovexattr", "fsetxattr", "fstat", "fstatfs",
 			"fsync", "ftruncate", "futimesat", "getcwd", "getdents", "getdents64",
 			"getxattr", "getxattrat", "lchown", "lgetxattr", "link", "linkat",
 			"listxattr", "listxattrat", "llistxattr", "lremovexattr", "lseek",
-			"lsetxattr", "lstat", "mkdir", "mkdirat", "mknod", "mknodat", "newfstatat",
-			"open", "openat", "openat2", "pread64", "preadv", "preadv2", "pwrite64",
-			"pwritev", "pwritev2", "read", "readahead", "readlink", "readlinkat",
-			"readv", "removexattr", "removexattrat", "rename", "renameat", "renameat2",
-			"rmdir", "sendfile", "setxattr", "setxattrat", "splice", "stat", "statfs",
-			"statx", "symlink", "symlinkat", "sync", "sync_file_range", "syncfs", "tee",
-			"truncate", "umask", "unlink", "unlinkat", "ustat", "utime", "utimensat",
-			"utimes", "write", "writev", "cachestat")},
+			"lsetxattr", "lstat", "mkdir", "mkdirat", "newfstatat", "pread64", "preadv",
+			"preadv2", "pwrite64", "pwritev", "pwritev2", "read", "readahead",
+			"readlink", "readlinkat", "readv", "removexattr", "removexattrat", "rename",
+			"renameat", "renameat2", "rmdir", "sendfile", "setxattr", "setxattrat",
+			"splice", "stat", "statfs", "statx", "symlink", "symlinkat", "sync",
+			"sync_file_range", "syncfs", "tee", "truncate", "umask", "unlink",
+			"unlinkat", "ustat", "utime", "utimensat", "utimes", "write", "writev",
+			"cachestat")},
 	{VERDICT_ALLOW, "waiting for things",
 		NAMES("epoll_create", "epoll_create1", "epoll_ctl", "epoll_pwait", "epoll_pwait2",
 			"epoll_wait", "eventfd", "eventfd2", "inotify_add_watch", "inotify_init",

@@ -506,6 +506,20 @@ static void pings(void **state)
 	assert_true(rig->pong == 0x1234567890);
 }
 
+/* All of its output and how it ended come first, however slowly they are read. */
+static void the_last_process_takes_the_sandbox_along(void **state)
+{
+	struct rig *rig = *state;
+	struct run *run = run_new(rig);
+
+	assert_int_equal(run_to_end(run, rig, "head -c 3000000 /dev/zero; sleep 100 & exit 3",
+				 WIRE_SPAWN_LAST),
+		3);
+	assert_int_equal(run->out.len, 3000000);
+	rig_until(rig, &rig->dead);
+	assert_int_equal(rig->why.num, EPIPE);
+}
+
 static void attaching_to_nothing(void **state)
 {
 	struct rig *rig = *state;
@@ -544,6 +558,7 @@ int main(void)
 		process_test(a_small_ring),
 		process_test(a_thousand_at_once),
 		process_test(pings),
+		process_test(the_last_process_takes_the_sandbox_along),
 		process_test(attaching_to_nothing),
 	};
 

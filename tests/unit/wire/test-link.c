@@ -342,6 +342,49 @@ static void no_spawn_before_hello(void **state)
 	assert_int_equal(pump(f), 0);
 }
 
+/* An inherited stream: the request may lie there before creel-init comes to say hello. */
+static void a_request_before_hello(void **state)
+{
+	struct fixture *f = *state;
+	static const char *const argv[] = {"x", NULL};
+	struct wire_spawn request = {.flags = WIRE_SPAWN_LAST, .argv = argv};
+	struct wire_hello hello = {.version = WIRE_VERSION, .next_stream = 1};
+	int fds[2];
+
+	f->link = link_free(f->link);
+	(void)close(f->peer);
+	assert_int_equal(
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
+	f->peer = fds[1];
+	f->link = link_new(fds[0], NULL, true, &link_ops, f);
+	link_greet(f->link);
+	assert_false(link_is_ready(f->link));
+	assert_int_equal(link_spawn(f->link, &request, &process_ops, f, &f->stream, &f->err), 0);
+	expect(f, FRAME_WELCOME);
+	expect(f, FRAME_SPAWN);
+	frame_add_hello(&f->say, &hello);
+	assert_int_equal(pump(f), 0);
+	assert_true(link_is_ready(f->link));
+	expect(f, 0); /* no second welcome */
+	say_spawned(f);
+	assert_int_equal(f->spawned, 1);
+}
+
+/* A stream with a token: who is at the other end is not known before hello. */
+static void no_greeting_for_a_stranger(void **state)
+{
+	static const char *const argv[] = {"x", NULL};
+	struct fixture *f = *state;
+	struct wire_spawn request = {.argv = argv};
+	uint32_t stream;
+
+	link_greet(f->link);
+	assert_int_equal(
+		link_spawn(f->link, &request, &process_ops, f, &stream, &f->err), -ENOTCONN);
+	assert_int_equal(pump(f), 0);
+	expect(f, 0); /* nothing was sent */
+}
+
 static void a_second_hello(void **state)
 {
 	struct fixture *f = *state;
@@ -781,6 +824,8 @@ int main(void)
 		link_test(a_wrong_version),
 		link_test(a_frame_before_hello),
 		link_test(no_spawn_before_hello),
+		link_test(a_request_before_hello),
+		link_test(no_greeting_for_a_stranger),
 		link_test(a_second_hello),
 		link_test(an_unknown_stream),
 		link_test(an_unknown_kind),
