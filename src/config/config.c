@@ -410,8 +410,11 @@ int config_load(const struct config_request *request, struct config **ret, struc
 		return error_plain(err, EINVAL, "the name of the configuration file is empty");
 	}
 	config->path = absolute(l.arena, find_file(l.arena, request, &standard));
+	config->home = arena_strdup(l.arena, request->env.home);
 	r = choose_brand(config, request, standard, err);
 	if (r == 0) {
+		config->state_dir =
+			arena_strdup(l.arena, state_dir(l.arena, &request->env, config->brand));
 		r = read_config(&l, err);
 	}
 	if (r < 0) {
@@ -419,8 +422,6 @@ int config_load(const struct config_request *request, struct config **ret, struc
 		(void)config_free(config);
 		return r;
 	}
-	config->home = arena_strdup(l.arena, request->env.home);
-	config->state_dir = arena_strdup(l.arena, state_dir(l.arena, &request->env, config->brand));
 	finish_issues(&l);
 	config->root = doc_to_json(l.arena, l.root);
 	private = arena_alloc(l.arena, sizeof(*private));

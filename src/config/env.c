@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* ${NAME} in texts: the environment's value, or the one that the env block gives. */
+/* ${NAME} in texts: the environment's value, that of the .env file, or the env block's. */
 #include <string.h>
 
 #include "base/limits.h"
 #include "base/own.h"
+#include "base/path.h"
+#include "config/dotenv.h"
 #include "config/index.h"
 #include "config/loader.h"
 #include "config/schema.h"
@@ -29,6 +31,8 @@ static size_t reference(struct arena *a, const char *text, const char **ret_name
 struct substitution {
 	struct loader *l;
 	struct doc_index env, vars; /* the members of the env block and of its vars */
+	struct doc_index file; /* of the .env file, once file_read */
+	bool file_read;
 	size_t added; /* bytes of all values put in */
 	bool exceeded; /* more than may be: said once */
 };
@@ -65,11 +69,45 @@ static const char *from_block(const struct substitution *s, const char *name)
 	return value->text;
 }
 
-static const char *lookup(const struct substitution *s, const char *name)
+/* The .env file in the state directory, read when something is first looked for in it. The original
+ * reads one in the working directory as well; that directory may be a workspace, which is not
+ * trusted to say what a configuration means. */
+static const char *from_file(struct substitution *s, const char *name)
+{
+	const struct doc_node *value;
+	struct error err = {0};
+	uint16_t index;
+
+	if (!s->file_read) {
+		s->file_read = true;
+		if (source_read(&s->l->sources, s->l->arena,
+			    path_join(s->l->arena, s->l->config->state_dir, ".env"), &index,
+			    &err) == 0) {
+			dotenv_parse(s->l->arena, s->l->sources.items[index].text, &s->file);
+		}
+	}
+	value = doc_index_get(&s->file, name);
+	return value != NULL && value->count > 0 ? value->text : NULL;
+}
+
+static const char *lookup(struct substitution *s, const char *name)
 {
 	const char *value = s->l->env->get(s->l->env->arg, name);
 
-	return value != NULL && *value != '\0' ? value : from_block(s, name);
+	if (value == NULL || *value == '\0') {
+		value = from_file(s, name);
+	}
+	return value != NULL ? value : from_block(s, name);
+}
+
+/* jansson's own check, because its texts are what the value becomes part of. */
+static bool is_utf8(const char *text)
+{
+	json_t *value = json_string(text);
+	bool valid = value != NULL;
+
+	json_decref(value);
+	return valid;
 }
 
 static void report_unset(struct loader *l, const struct doc_node *node, const char *name)
@@ -78,6 +116,15 @@ static void report_unset(struct loader *l, const struct doc_node *node, const ch
 		arena_printf(l->arena, "set %s, or write $${%s} for the text itself", name, name),
 		"%s refers to ${%s}, which the environment does not have", doc_path(l->arena, node),
 		name);
+}
+
+static void report_invalid(
+	struct loader *l, const struct doc_node *node, const char *name, bool report)
+{
+	if (report) {
+		loader_file_error(l, node, NULL, "%s refers to ${%s}, which is not valid UTF-8",
+			doc_path(l->arena, node), name);
+	}
 }
 
 /* A value, unless all of them together are more than a configuration may hold. */
@@ -116,6 +163,10 @@ static char *substitute(struct substitution *s, const struct doc_node *node, boo
 			value = lookup(s, name);
 			if (value == NULL && report) {
 				report_unset(s->l, node, name);
+			}
+			if (value != NULL && !is_utf8(value)) {
+				report_invalid(s->l, node, name, report);
+				value = NULL;
 			}
 			if (value == NULL || !add_value(s, node, value, &out)) {
 				return NULL;
@@ -176,6 +227,7 @@ void env_substitute(struct loader *l)
 	if (env != NULL) {
 		walk(&s, env, schema_child(schema_tree(), "env"));
 	}
+	doc_index_finish(&s.file);
 	doc_index_finish(&s.env);
 	doc_index_finish(&s.vars);
 }

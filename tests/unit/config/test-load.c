@@ -525,6 +525,38 @@ static void test_documented_examples(void **state)
 	}
 }
 
+/* Behind the environment, before the env block; only the state directory's. */
+static void test_env_file(void **state)
+{
+	static const char text[] =
+		"# A=no\nA=file\nB = from file # more\r\nexport C='x # y'\n"
+		"D=\"1\\n2 \\\"q\\\"\"\nE=`a\nb`\nF=\nbroken line\nG=1\nG=2\nH='open\n"
+		"U=\xff\n";
+	struct home home;
+	struct config *config;
+
+	(void)state;
+	home_make(&home);
+	home.variables[0] = "A";
+	home.variables[1] = "process";
+	write_text(&home, ".openclaw/.env", text);
+	write_text(&home, ".env", "I=no\n");
+	config = home_load(&home,
+		"{ env: { B: 'block', F: 'block' }, tools: { deny: ['${A}', '${B}', '${C}', '${D}',"
+		" '${E}', '${F}', '${G}', '${H}'] } }");
+	assert_no_issues(config);
+	assert_value(config, "tools.deny",
+		"[\"process\",\"from file\",\"x # y\",\"1\\n2 \\\\\\\"q\\\\\\\"\",\"a\\nb\","
+		"\"block\",\"2\",\"'open\"]");
+	(void)config_free(config);
+	config = home_load(&home, "{ tools: { deny: ['${I}', '${U}'] } }");
+	assert_int_equal(config->error_count, 2);
+	assert_non_null(strstr(config->issues[0].message, "does not have"));
+	assert_non_null(strstr(config->issues[1].message, "not valid UTF-8"));
+	(void)config_free(config);
+	home_remove(&home);
+}
+
 static void test_isolation_layers(void **state)
 {
 	enum isolation_layer layer;
@@ -569,6 +601,7 @@ int main(void)
 		cmocka_unit_test(test_passed_over),
 		cmocka_unit_test(test_paths),
 		cmocka_unit_test(test_documented_examples),
+		cmocka_unit_test(test_env_file),
 		cmocka_unit_test(test_isolation_layers),
 	};
 
