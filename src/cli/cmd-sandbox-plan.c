@@ -41,6 +41,9 @@ static int run(const struct cmd_call *call)
 		steps = native_plan_json(&decided.decision->spec, &err);
 	}
 	object = report_plan(decided.decision, reason, steps, args->reveal);
+	if (decided.decision->spec.backend == BACKEND_NATIVE && steps == NULL) {
+		json_object_set_new(object, "problem", report_text(err.text));
+	}
 	status = print_json(call, object);
 	json_decref(object);
 	return status;

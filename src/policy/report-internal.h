@@ -8,7 +8,6 @@
 #include "policy/report.h"
 
 json_t *report_list(const struct strv *list);
-json_t *report_text(const char *text); /* NULL gives null */
 
 /* {"n":{"soft","hard"}}; -1 is no limit. */
 json_t *report_ulimits(const struct sandbox_spec *spec);

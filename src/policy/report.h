@@ -68,6 +68,9 @@ json_t *report_pipeline(struct decision *decision, const struct decide_request *
 /* {"elevated":{"level","raw"}|null,"exec":{..}|null,"error","cleaned","effective"} */
 json_t *report_directives(const char *text);
 
+/* A string for any text: what is not UTF-8 is escaped. NULL gives null. */
+json_t *report_text(const char *text);
+
 /* Does a variable of this name hold a secret? Its value is then never printed or logged. */
 bool report_is_secret(const char *name);
 /* The value of a variable as it may be shown: "***" for a secret; a URL without its password. */

@@ -3,6 +3,7 @@
 #include "policy/tools.h"
 
 #include <assert.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/macro.h"
@@ -173,17 +174,83 @@ static void add_once(struct arena *a, struct strv *list, const char *item)
 	}
 }
 
+/* Names seen so far: a table of open slots, because a list in a configuration may be very long. */
+struct seen {
+	struct arena *arena;
+	const char **slots;
+	size_t size, used; /* size is a power of two */
+};
+
+enum { SEEN_START = 64 };
+
+static const char **seen_slot(const struct seen *s, const char *name)
+{
+	uint64_t hash = 14695981039346656037U; /* FNV-1a */
+	size_t at;
+
+	for (const char *p = name; *p != '\0'; p++) {
+		hash = (hash ^ (unsigned char)*p) * 1099511628211U;
+	}
+	at = (size_t)hash & (s->size - 1);
+	while (s->slots[at] != NULL && strcmp(s->slots[at], name) != 0) {
+		at = (at + 1) & (s->size - 1);
+	}
+	return &s->slots[at];
+}
+
+static void seen_grow(struct seen *s)
+{
+	struct seen old = *s;
+
+	s->size = old.size > 0 ? old.size * 2 : SEEN_START;
+	s->slots = arena_calloc(s->arena, s->size, sizeof(*s->slots));
+	for (size_t i = 0; i < old.size; i++) {
+		if (old.slots[i] != NULL) {
+			*seen_slot(s, old.slots[i]) = old.slots[i];
+		}
+	}
+}
+
+/* Was it new? name is kept. */
+static bool seen_add(struct seen *s, const char *name)
+{
+	const char **slot;
+
+	if (s->used * 2 >= s->size) {
+		seen_grow(s);
+	}
+	slot = seen_slot(s, name);
+	if (*slot != NULL) {
+		return false;
+	}
+	*slot = name;
+	s->used++;
+	return true;
+}
+
+static void add_new(struct seen *s, struct strv *list, const char *name)
+{
+	if (seen_add(s, name)) {
+		strv_add_ref(list, s->arena, name);
+	}
+}
+
 void tool_list_expand(struct arena *a, const struct strv *entries, struct strv *ret)
 {
+	struct seen seen = {.arena = a};
+
+	for (size_t i = 0; i < ret->count; i++) {
+		(void)seen_add(&seen, ret->items[i]);
+	}
 	for (size_t i = 0; entries != NULL && i < entries->count; i++) {
 		const char *name = tool_name_normalize(a, entries->items[i]);
 		const char *const *members = tool_group_members(name);
 
 		for (; members != NULL && *members != NULL; members++) {
-			add_once(a, ret, *members);
+			add_new(&seen, ret, *members);
 		}
 		if (members == NULL && *name != '\0') {
-			add_once(a, ret, name);
+			add_new(&seen, ret, name);
 		}
 	}
 }

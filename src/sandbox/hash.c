@@ -11,6 +11,7 @@
 #include "base/hash.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "policy/text.h"
 
 /*
  * Keys are sorted as people sort words (the root collation of Unicode, for ASCII): punctuation, then
@@ -230,12 +231,10 @@ static json_t *ulimit_object(const struct decision *d)
 	json_t *object = json_object();
 
 	for (size_t i = 0; i < d->spec.ulimit_count; i++) {
-		char field[128];
-		const char *path;
+		_cleanup_arena_ struct arena a = {0};
+		const char *path = decision_provenance(d,
+			text_concat(&a, "sandbox.docker.ulimits.", d->spec.ulimits[i].name, NULL));
 
-		(void)snprintf(
-			field, sizeof(field), "sandbox.docker.ulimits.%s", d->spec.ulimits[i].name);
-		path = decision_provenance(d, field);
 		if (path != NULL) {
 			json_object_set(
 				object, d->spec.ulimits[i].name, config_get(d->config, path));
@@ -291,11 +290,17 @@ const char *config_hash(struct decision *decision)
 	json_t *input = json_pack("{s:o,s:s,s:s,s:s}", "docker", docker_object(decision),
 		"workspaceAccess", workspace_access_name(spec->access), "workspaceDir",
 		spec->workspace_dir, "agentWorkspaceDir", spec->agent_workspace_dir);
+	json_t *missing;
 	const char *hash;
 
 	/* A default of the original's is not written into its input; one of ours would change it. */
 	if (spec->native_root != NULL) {
 		json_object_set_new(input, "nativeRoot", json_string(spec->native_root));
+	}
+	missing = config_get(
+		decision->config, decision_provenance(decision, "sandbox.native.allowMissing"));
+	if (missing != NULL) {
+		json_object_set(input, "nativeAllowMissing", missing);
 	}
 	hash = config_hash_json(&decision->arena, input);
 	json_decref(input);

@@ -8,10 +8,12 @@
 
 #include <cmocka.h>
 
+#include "base/limits.h"
 #include "base/macro.h"
 #include "fixture.h"
 #include "policy/bind.h"
 #include "policy/report.h"
+#include "policy/tools.h"
 
 #define ALL "\"sandbox\":{\"mode\":\"all\"%s}"
 
@@ -175,6 +177,11 @@ static void scope_beats_the_older_key(void **state)
 static void forbidden_values_are_remembered(void **state)
 {
 	static const char *const rows[][2] = {
+		{"\"workdir\":\"/proc\"", "workdir"},
+		{"\"workdir\":\"/w/../run/\"", "workdir"},
+		{"\"workdir\":\"/run/creel/x\"", "workdir"},
+		{"\"memory\":-1e300", "memory"},
+		{"\"cpus\":1e300", "cpus"},
 		{"\"network\":\" HOST \"", "network"},
 		{"\"network\":\"container:x\"", "network"},
 		{"\"seccompProfile\":\"Unconfined\"", "seccompProfile"},
@@ -384,8 +391,8 @@ static void groups_and_senders_have_tools(void **state)
 {
 	static const char config[] =
 		"{\"channels\":{\"whatsapp\":{\"groups\":{\"g1\":{\"tools\":{\"deny\":[\"exec\"]},"
-		"\"toolsBySender\":{\"+1\":{\"allow\":[\"exec\"]}}},\"*\":{\"tools\":{\"allow\":"
-		"[\"read\"]}}}}}}";
+		"\"toolsBySender\":{\"+1\":{\"allow\":[\"exec\"]}}},\"ABC@g.us\":{\"tools\":{"
+		"\"allow\":[\"exec\"]}},\"*\":{\"tools\":{\"allow\":[\"read\"]}}}}}}";
 	static const struct {
 		const char *session, *sender;
 		bool allowed;
@@ -393,6 +400,8 @@ static void groups_and_senders_have_tools(void **state)
 		{"agent:main:whatsapp:group:g1", NULL, false},
 		{"agent:main:whatsapp:group:g1", "+1", true},
 		{"agent:main:whatsapp:group:g2:topic:5", NULL, false},
+		{"agent:main:whatsapp:group:ABC@g.us", NULL, true},
+		{"agent:main:whatsapp:group:abc@g.us", NULL, true},
 		{"agent:main:telegram:group:g1", NULL, true},
 		{"agent:main:whatsapp:direct:g1", NULL, true},
 	};
@@ -490,6 +499,129 @@ static void read_only_offers_no_writers(void **state)
 	}
 }
 
+static void a_request_is_text(void **state)
+{
+	static char longer[LIMIT_NAME_BYTES + 2];
+	const struct decide_request rows[] = {
+		{.session = "agent:main:\xff"},
+		{.session = "agent:main:\xed\xa0\x80"},
+		{.agent = "\xc0\x80"},
+		{.tool = "\xe2\x82"},
+		{.session = longer},
+	};
+	struct config *config = fixture_new("{}", "openclaw");
+
+	(void)state;
+	(void)memset(longer, 'a', sizeof(longer) - 1);
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct decision *d = NULL;
+		struct error err;
+
+		assert_int_equal(decide(config, &rows[i], &d, &err), -EINVAL);
+		assert_null(d);
+	}
+	fixture_free(config);
+}
+
+/* A key may hold anything that is text; it cannot add lines to what is said about it. */
+static void a_key_stays_on_its_line(void **state)
+{
+	struct one one = decide_on("{\"agents\":{\"defaults\":{\"sandbox\":{\"mode\":\"all\"}}}}",
+		"openclaw",
+		&(struct decide_request){
+			.session = "agent:main:x'\x1b[31m\nFix: none", .tool = "browser"});
+	_cleanup_buf_ struct buf out = {0};
+
+	(void)state;
+	report_explain_text(one.decision, &(struct report_host){0}, &out);
+	assert_null(strchr(out.data, '\x1b'));
+	assert_null(strstr(out.data, "\nFix: none"));
+	assert_null(strchr(one.decision->tool.message, '\x1b'));
+	assert_null(strstr(one.decision->tool.message, "\nFix: none"));
+	assert_non_null(strstr(one.decision->tool.message,
+		"--session 'agent:main:x'\\''\\x1b[31m\\x0aFix: none'"));
+	done(&one);
+}
+
+static void the_host_backend_is_no_sandbox(void **state)
+{
+	struct one one = decide_on(
+		"{\"agents\":{\"defaults\":{\"sandbox\":{\"mode\":\"all\",\"backend\":\"host\"}}}}",
+		"openclaw", &(struct decide_request){.tool = "browser"});
+	json_t *explain = report_explain(one.decision, &(struct report_host){0});
+	const json_t *sandbox = json_object_get(explain, "sandbox");
+	_cleanup_buf_ struct buf out = {0};
+
+	(void)state;
+	assert_false(decision_is_isolated(one.decision));
+	assert_true(json_is_false(json_object_get(sandbox, "sessionIsSandboxed")));
+	assert_int_equal(json_array_size(json_object_get(explain, "warnings")), 1);
+	report_explain_text(one.decision, &(struct report_host){0}, &out);
+	assert_non_null(strstr(out.data, "directly on this host, without a sandbox"));
+	/* What a sandbox may not use is not there either. */
+	assert_false(one.decision->tool.allowed);
+	json_decref(explain);
+	done(&one);
+}
+
+static void the_last_level_is_the_one_named(void **state)
+{
+	struct one one = decide_on(
+		"{\"agents\":{\"defaults\":{\"sandbox\":{\"docker\":{\"ulimits\":{\"nofile\":1}}}},"
+		"\"list\":[{\"id\":\"a\",\"sandbox\":{\"docker\":{\"ulimits\":{\"nofile\":2}}}}]}}",
+		"openclaw", &(struct decide_request){.agent = "a"});
+
+	(void)state;
+	assert_string_equal(decision_provenance(one.decision, "sandbox.docker.ulimits.nofile"),
+		"agents.list[0].sandbox.docker.ulimits.nofile");
+	done(&one);
+}
+
+static void a_list_may_be_long(void **state)
+{
+	_cleanup_arena_ struct arena a = {0};
+	struct strv names = {0}, expanded = {0};
+
+	(void)state;
+	for (int i = 0; i < 50000; i++) {
+		strv_add_ref(&names, &a, arena_printf(&a, "Tool_%d", i % 25000));
+	}
+	tool_list_expand(&a, &names, &expanded);
+	assert_int_equal(expanded.count, 25000);
+	assert_string_equal(expanded.items[24999], "tool_24999");
+}
+
+static void names_of_secrets(void **state)
+{
+	static const char *const secret[] = {"AWS_SECRET", "MY_KEY", "ssh_keys", "DB_PASS",
+		"PGPASSWORD", "MYSQL_PWD", "GH_PAT", "KEY", "AUTH", "SENTRY_DSN", "SESSION_COOKIE"};
+	static const char *const open[] = {
+		"PWD", "OLDPWD_", "NODE_PATH", "KEYBOARD", "MONKEY", "AUTHOR", "TZ", "", "_"};
+	static const char *const values[][2] = {
+		{"", ""},
+		{"postgres://u:pw@h/db", "postgres://u:***@h/db"},
+		{"a://b:c@d e://f:g:h@i", "a://b:***@d e://f:***@i"},
+		{"http://h:80/a@b", "http://h:80/a@b"},
+		{"http://u:@h", "http://u:@h"},
+		{"://", "://"},
+		{"-----BEGIN PRIVATE KEY-----", "***"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(secret); i++) {
+		assert_true(report_is_secret(secret[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(open); i++) {
+		assert_false(report_is_secret(open[i]));
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
+		json_t *shown = report_env_value("URL", values[i][0]);
+
+		assert_string_equal(json_string_value(shown), values[i][1]);
+		json_decref(shown);
+	}
+}
+
 static void secrets_are_masked(void **state)
 {
 	struct one one = decide_on(
@@ -567,6 +699,12 @@ int main(void)
 		cmocka_unit_test(the_sandbox_message_says_what_to_do),
 		cmocka_unit_test(defaults_bend_explicit_lists_win),
 		cmocka_unit_test(read_only_offers_no_writers),
+		cmocka_unit_test(a_request_is_text),
+		cmocka_unit_test(a_key_stays_on_its_line),
+		cmocka_unit_test(the_host_backend_is_no_sandbox),
+		cmocka_unit_test(the_last_level_is_the_one_named),
+		cmocka_unit_test(a_list_may_be_long),
+		cmocka_unit_test(names_of_secrets),
 		cmocka_unit_test(secrets_are_masked),
 		cmocka_unit_test(people_get_the_reason),
 	};
