@@ -176,13 +176,15 @@ static int copy_attributes(const struct fs_change *c, int fd)
 	for (ssize_t at = 0; at < len; at += (ssize_t)strlen(names + at) + 1) {
 		bool is_acl = strcmp(names + at, acl) == 0;
 
-		has_acl |= is_acl;
 		if (is_acl || strncmp(names + at, "user.", 5) == 0) {
-			lost |= copy_attribute(c, fd, names + at) < 0;
+			bool copied = copy_attribute(c, fd, names + at) == 0;
+
+			has_acl |= is_acl && copied;
+			lost |= !copied;
 		}
 	}
 	if (!has_acl) {
-		/* The directory's default one came with the new file. */
+		/* The directory's default one came with the new file: it may let in more. */
 		(void)fremovexattr(fd, acl);
 	}
 	return len < 0 || lost;

@@ -256,3 +256,49 @@ def test_a_worker_that_is_killed_costs_one_call_at_most(batch):
     except Failed as failed:
         assert "ended from outside" in failed.error["message"]
     assert batch.text("read", path="f") == "x\n"
+
+
+def posix_acl(user, rights):
+    """Version 2; owner rw, user and mask as given, group r, others nothing."""
+    entries = [(1, 6, 0xffffffff), (2, rights, user), (4, 4, 0xffffffff), (16, rights, 0xffffffff),
+               (32, 0, 0xffffffff)]
+    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
+
+
+# The second is nobody in the sandbox's user namespace: such an ACL cannot be set there.
+@pytest.mark.parametrize("user", [os.getuid(), 12345])
+def test_attributes_and_acl_are_kept(batch, user):
+    path, other = batch.workspace / "f", batch.workspace / "plain"
+    for file in (path, other):
+        file.write_text("one\n", encoding="utf-8")
+    acl = posix_acl(user, 6)
+    try:
+        os.setxattr(path, "user.origin", b"here\0there")
+        os.setxattr(path, "system.posix_acl_access", acl)
+        # What a new file here gets, an old one does not.
+        os.setxattr(batch.workspace, "system.posix_acl_default", posix_acl(user, 7))
+    except OSError as error:
+        pytest.skip(f"no extended attributes here: {error}")
+
+    def patch(*lines):
+        batch.call("apply_patch", input="\n".join(["*** Begin Patch", *lines, "*** End Patch"]))
+
+    steps = [
+        lambda: batch.call("write", path="f", content="two\n"),
+        lambda: batch.call("edit", path="f", oldText="two", newText="three"),
+        lambda: patch("*** Update File: f", "@@", "-three", "+four"),
+        lambda: patch("*** Update File: f", "*** Move to: g", "@@", "-four", "+five"),
+    ]
+    for step in steps:
+        step()
+        now = path if path.exists() else batch.workspace / "g"
+        assert os.getxattr(now, "user.origin") == b"here\0there"
+        if now is path or user == os.getuid():
+            assert os.getxattr(now, "system.posix_acl_access") == acl
+        else:
+            assert "system.posix_acl_access" not in os.listxattr(now)
+    assert now.name == "g"
+    batch.call("write", path="plain", content="two\n")
+    assert "system.posix_acl_access" not in os.listxattr(other)
+    batch.call("write", path="new", content="x\n")
+    assert "system.posix_acl_access" in os.listxattr(batch.workspace / "new")
