@@ -12,6 +12,7 @@
  * which calls are always allowed.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/sched.h>
@@ -24,6 +25,7 @@
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "backend/native/seccomp-table.h"
 
@@ -49,7 +51,9 @@ enum {
 		     CLONE_NEWPID | CLONE_NEWNET,
 	KERNEL_TIOCSTI = 0x5412,
 	KERNEL_TIOCLINUX = 0x541C,
+	KERNEL_TIOCSETD = 0x5423,
 	PROTO_MPTCP = 262,
+	KERNEL_O_TMPFILE = 020000000, /* without the O_DIRECTORY that the C library's has */
 };
 
 static const struct sock_filter check_clone[] = {
@@ -62,7 +66,8 @@ static const struct sock_filter check_clone[] = {
 
 static const struct sock_filter check_ioctl[] = {
 	LOAD_ARG(1),
-	IF_EQ(KERNEL_TIOCSTI, 1, 0),
+	IF_EQ(KERNEL_TIOCSTI, 2, 0),
+	IF_EQ(KERNEL_TIOCSETD, 1, 0),
 	IF_EQ(KERNEL_TIOCLINUX, 0, 1),
 	RET(ERRNO(EPERM)),
 	RET(SECCOMP_RET_ALLOW),
@@ -115,17 +120,46 @@ static const struct sock_filter check_socketpair[] = {
 	RET(SECCOMP_RET_ALLOW),
 };
 
+/*
+ * A set-user-id file in the workspace is one on the host too, owned by the workspace's owner: the
+ * sandbox's own mounts ignore the bit, the host's need not. So nobody in here may set it.
+ */
+#define REFUSE_SET_ID(n) \
+	LOAD_ARG(n), IF_SET(S_ISUID | S_ISGID, 0, 1), RET(ERRNO(EPERM)), RET(SECCOMP_RET_ALLOW)
+
+static const struct sock_filter check_mode_second[] = {REFUSE_SET_ID(1)};
+static const struct sock_filter check_mode_third[] = {REFUSE_SET_ID(2)};
+
+/* The mode has a meaning only where a file may be made; elsewhere it is whatever was in the register. */
+static const struct sock_filter check_open[] = {
+	LOAD_ARG(1),
+	IF_SET(O_CREAT | KERNEL_O_TMPFILE, 1, 0),
+	RET(SECCOMP_RET_ALLOW),
+	REFUSE_SET_ID(2),
+};
+
+static const struct sock_filter check_openat[] = {
+	LOAD_ARG(2),
+	IF_SET(O_CREAT | KERNEL_O_TMPFILE, 1, 0),
+	RET(SECCOMP_RET_ALLOW),
+	REFUSE_SET_ID(3),
+};
+
 struct check {
 	const char *name;
 	const struct sock_filter *code;
 	size_t len;
 };
-#define CHECK(call)                                                                 \
-	{                                                                           \
-#		call, check_##call, sizeof(check_##call) / sizeof(check_##call[0]) \
+#define CHECK_AS(call, check)                                                          \
+	{                                                                              \
+#		call, check_##check, sizeof(check_##check) / sizeof(check_##check[0]) \
 	}
+#define CHECK(call) CHECK_AS(call, call)
 static const struct check checks[] = {CHECK(clone), CHECK(ioctl), CHECK(personality), CHECK(prctl),
-	CHECK(socket), CHECK(socketpair)};
+	CHECK(socket), CHECK(socketpair), CHECK(open), CHECK(openat), CHECK_AS(chmod, mode_second),
+	CHECK_AS(fchmod, mode_second), CHECK_AS(creat, mode_second), CHECK_AS(mknod, mode_second),
+	CHECK_AS(fchmodat, mode_third), CHECK_AS(fchmodat2, mode_third),
+	CHECK_AS(mknodat, mode_third)};
 
 /* What happens to one number: a return value, or a check. */
 struct outcome {
@@ -211,7 +245,10 @@ static void read_table(void)
 
 static bool same(const struct outcome *a, const struct outcome *b)
 {
-	return a->action == b->action && a->check == b->check;
+	if (a->check == NULL || b->check == NULL) {
+		return a->check == b->check && a->action == b->action;
+	}
+	return a->check->code == b->check->code;
 }
 
 static void make_ranges(void)
@@ -223,72 +260,104 @@ static void make_ranges(void)
 	}
 }
 
-static size_t tree_size(size_t first, size_t last);
-
-/* The jump over a left half that is further than a conditional jump reaches (8 bits). */
-static bool needs_long_jump(size_t first, size_t middle)
+/*
+ * The program is written backwards, leaves first, so that every jump goes to something that is there
+ * already: what returns the same is there once. Half of the length is half of the kernel's work to
+ * check, convert and translate it.
+ */
+static size_t emitted(const struct sock_filter *block, size_t len)
 {
-	return tree_size(first, middle - 1) > 255;
+	for (size_t i = 0; i < len; i++) {
+		emit(block[len - 1 - i]);
+	}
+	return code_len;
 }
 
-static size_t tree_size(size_t first, size_t last)
+/* Where an outcome begins, counted from the end of the program. */
+static size_t outcome_label(const struct outcome *outcome)
+{
+	static struct {
+		struct outcome outcome;
+		size_t label;
+	} known[32];
+	static size_t count;
+	const struct sock_filter plain = RET(outcome->action);
+
+	for (size_t i = 0; i < count; i++) {
+		if (same(&known[i].outcome, outcome)) {
+			return known[i].label;
+		}
+	}
+	if (count == sizeof(known) / sizeof(known[0])) {
+		fail("more outcomes than expected", "");
+	}
+	known[count].outcome = *outcome;
+	known[count].label = outcome->check != NULL
+				     ? emitted(outcome->check->code, outcome->check->len)
+				     : emitted(&plain, 1);
+	return known[count++].label;
+}
+
+/* A conditional jump reaches 255 instructions: what is further gets a stepping stone. */
+static size_t near(size_t label)
+{
+	size_t distance = code_len - label;
+
+	if (distance <= 250) {
+		return label;
+	}
+	emit((struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, (unsigned)distance));
+	return code_len;
+}
+
+static size_t emit_tree(size_t first, size_t last)
 {
 	size_t middle = first + (last - first + 1) / 2;
+	size_t left, right;
 
 	if (first == last) {
-		return ranges[first].outcome.check != NULL ? ranges[first].outcome.check->len : 1;
+		return outcome_label(&ranges[first].outcome);
 	}
-	return 1 + (needs_long_jump(first, middle) ? 1 : 0) + tree_size(first, middle - 1) +
-	       tree_size(middle, last);
+	right = emit_tree(middle, last);
+	left = emit_tree(first, middle - 1);
+	right = near(right);
+	left = near(left);
+	emit((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, ranges[middle].first,
+		(unsigned char)(code_len - right), (unsigned char)(code_len - left)));
+	return code_len;
 }
 
-static void emit_leaf(const struct outcome *outcome)
+static size_t emit_calls(void)
 {
-	if (outcome->check == NULL) {
-		emit((struct sock_filter)RET(outcome->action));
-		return;
+	/* The outcomes first, where every branch of the tree reaches them. */
+	for (size_t i = 0; i < range_count; i++) {
+		(void)outcome_label(&ranges[i].outcome);
 	}
-	for (size_t i = 0; i < outcome->check->len; i++) {
-		emit(outcome->check->code[i]);
-	}
-}
-
-static void emit_tree(size_t first, size_t last)
-{
-	size_t middle = first + (last - first + 1) / 2;
-	unsigned left;
-
-	if (first == last) {
-		emit_leaf(&ranges[first].outcome);
-		return;
-	}
-	left = (unsigned)tree_size(first, middle - 1);
-	if (needs_long_jump(first, middle)) {
-		emit((struct sock_filter)BPF_JUMP(
-			BPF_JMP | BPF_JGE | BPF_K, ranges[middle].first, 0, 1));
-		emit((struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, left));
-	} else {
-		emit((struct sock_filter)BPF_JUMP(
-			BPF_JMP | BPF_JGE | BPF_K, ranges[middle].first, (unsigned char)left, 0));
-	}
-	emit_tree(first, middle - 1);
-	emit_tree(middle, last);
+	return emit_tree(0, range_count - 1);
 }
 
 static void emit_all(void)
 {
 	/* Calls by another ABI have other numbers: 32-bit programs, and x32's bit in the number. */
-	emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4));
-	emit((struct sock_filter)IF_EQ(TARGET_AUDIT, 1, 0));
-	emit((struct sock_filter)RET(SECCOMP_RET_KILL_PROCESS));
-	emit((struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0));
+	const struct sock_filter start[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 4),
+		IF_EQ(TARGET_AUDIT, 1, 0),
+		RET(SECCOMP_RET_KILL_PROCESS),
+		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, 0),
 #if defined(__x86_64__)
-	/* x32 numbers, but for -1, which is how a tracer says "skip" and an honest ENOSYS. */
-	emit((struct sock_filter)IF_EQ(0xffffffff, 2, 0));
-	emit((struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1));
-	emit((struct sock_filter)RET(SECCOMP_RET_KILL_PROCESS));
+		/* x32 numbers, but for -1, which is how a tracer says "skip" and an honest ENOSYS. */
+		IF_EQ(0xffffffff, 2, 0),
+		BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
+		RET(SECCOMP_RET_KILL_PROCESS),
 #endif
-	emit_tree(0, range_count - 1);
+	};
+	size_t tree = emit_calls();
+
+	/* What follows the start is the root of the tree, which is the last thing written. */
+	if (tree != code_len) {
+		fail("the table has one outcome for all calls", "");
+	}
+	(void)emitted(start, sizeof(start) / sizeof(start[0]));
 }
 
 int main(void)
@@ -298,7 +367,7 @@ int main(void)
 	emit_all();
 	(void)printf("/* Made from seccomp-table.h by scripts/gen-seccomp.c. */\n"
 		     "static const struct sock_filter seccomp_filter[] = {\n");
-	for (size_t i = 0; i < code_len; i++) {
+	for (size_t i = code_len; i-- > 0;) {
 		(void)printf("\t{0x%02x, %u, %u, 0x%08x},\n", code[i].code, code[i].jt, code[i].jf,
 			code[i].k);
 	}
