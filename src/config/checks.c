@@ -190,14 +190,15 @@ void check_memory(struct loader *l, struct doc_node *node)
 	}
 }
 
-static int64_t size_or_zero(const struct doc_node *node)
+static int64_t size_or_zero(struct arena *a, const struct doc_node *node)
 {
 	int64_t bytes = 0;
 
 	if (node != NULL && node->type == DOC_INT) {
 		return node->integer;
 	}
-	if (node == NULL || node->type != DOC_STRING || num_parse_size(node->text, &bytes) < 0) {
+	if (node == NULL || node->type != DOC_STRING ||
+		num_parse_size(trim(a, node->text), &bytes) < 0) {
 		return 0;
 	}
 	return bytes;
@@ -205,8 +206,8 @@ static int64_t size_or_zero(const struct doc_node *node)
 
 void check_docker(struct loader *l, struct doc_node *node)
 {
-	int64_t memory = size_or_zero(doc_get(node, "memory"));
-	int64_t swap = size_or_zero(doc_get(node, "memorySwap"));
+	int64_t memory = size_or_zero(l->arena, doc_get(node, "memory"));
+	int64_t swap = size_or_zero(l->arena, doc_get(node, "memorySwap"));
 
 	if (memory > 0 && swap > 0 && swap < memory) {
 		loader_error(l, doc_get(node, "memorySwap"), "it counts memory and swap together",

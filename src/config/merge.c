@@ -19,19 +19,25 @@ struct layer {
 
 enum { FIELD_MAX = 64 };
 
+/* The first key of "docker.image" into key; the rest is returned. */
+static const char *take_step(const char *field, char key[FIELD_MAX])
+{
+	size_t len = strcspn(field, ".");
+
+	assert(len < FIELD_MAX);
+	memcpy(key, field, len);
+	key[len] = '\0';
+	return field + len + (field[len] == '.');
+}
+
 /* The value at a path of plain keys, "docker.image". */
 static json_t *value_at(json_t *block, const char *field)
 {
 	while (block != NULL && *field != '\0') {
-		size_t len = strcspn(field, ".");
 		char key[FIELD_MAX];
 
-		assert(len < sizeof(key));
-		memcpy(key, field, len);
-		key[len] = '\0';
+		field = take_step(field, key);
 		block = json_object_get(block, key);
-		field += len;
-		field += *field == '.';
 	}
 	return block;
 }
@@ -39,15 +45,10 @@ static json_t *value_at(json_t *block, const char *field)
 static const struct schema_node *node_at(const struct schema_node *node, const char *field)
 {
 	while (node != NULL && *field != '\0') {
-		size_t len = strcspn(field, ".");
 		char key[FIELD_MAX];
 
-		assert(len < sizeof(key));
-		memcpy(key, field, len);
-		key[len] = '\0';
+		field = take_step(field, key);
 		node = schema_child(node, key);
-		field += len;
-		field += *field == '.';
 	}
 	return node;
 }

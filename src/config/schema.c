@@ -187,14 +187,6 @@ const struct schema_row *schema_find(const char *path)
 	return node != NULL ? node->row : NULL;
 }
 
-bool schema_passed_over(const char *top_level_key)
-{
-	const struct schema_node *node =
-		find_child(schema_tree(), top_level_key, strlen(top_level_key));
-
-	return node == NULL || (node->row->flags & SCHEMA_PASSED) != 0;
-}
-
 const char *schema_nearest(const struct schema_node *node, const char *name)
 {
 	const struct schema_node *nearest = NULL;

@@ -86,9 +86,6 @@ const struct schema_node *schema_child(const struct schema_node *node, const cha
 /* The row for a real path ("agents.list[0].sandbox.mode"), or NULL. */
 const struct schema_row *schema_find(const char *path);
 
-/* Is this top-level key one that Creel leaves alone? */
-bool schema_passed_over(const char *top_level_key);
-
 /* The nearest known member name, or NULL when none is near. */
 const char *schema_nearest(const struct schema_node *node, const char *name);
 

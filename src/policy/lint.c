@@ -9,6 +9,9 @@
 #include "config/nearest.h"
 #include "policy/tools.h"
 
+/* More than a person reads, and each place is found by walking its file. */
+enum { WARNINGS_MAX = 100 };
+
 struct lint {
 	const struct config *config;
 	struct arena *arena;
@@ -32,6 +35,9 @@ static void warn(struct lint *l, const char *path, const char *message, const ch
 	struct config_issue issue = {
 		.path = path, .message = message, .hint = hint, .warning = true};
 
+	if (l->count >= WARNINGS_MAX) {
+		return;
+	}
 	if (!config_issue_place(l->config, path, &issue)) {
 		issue.file = l->config->path != NULL ? l->config->path : "";
 	}
