@@ -154,7 +154,7 @@ static int write_outcome(
 	}
 	/* The backup is another name of the file: what it holds is what would be replaced. */
 	r = read_file(backup, &now, err);
-	if (r == 0 && (now.len != old->len || old->len == 0 ||
+	if (r == 0 && (now.len != old->len || now.data == NULL || old->data == NULL ||
 			      memcmp(now.data, old->data, old->len) != 0)) {
 		r = error_plain(err, EAGAIN, "%s was changed meanwhile; try again", real);
 	}

@@ -211,11 +211,28 @@ static void walk(struct substitution *s, struct doc_node *node, const struct sch
 	}
 }
 
+static bool has_dollar(const struct doc_node *node)
+{
+	bool found = node->type == DOC_STRING && strchr(node->text, '$') != NULL;
+
+	if (node->type != DOC_OBJECT && node->type != DOC_ARRAY) {
+		return found;
+	}
+	for (const struct doc_node *child = node->first; child != NULL && !found;
+		child = child->next) {
+		found = has_dollar(child);
+	}
+	return found;
+}
+
 void env_substitute(struct loader *l)
 {
 	struct substitution s = {.l = l};
 	struct doc_node *env = doc_get(l->root, "env");
 
+	if (!has_dollar(l->root)) {
+		return; /* the usual case */
+	}
 	doc_index_add_members(&s.env, env);
 	doc_index_add_members(&s.vars, doc_get(env, "vars"));
 	for (struct doc_node *child = l->root->first; child != NULL; child = child->next) {
