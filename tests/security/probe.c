@@ -424,6 +424,39 @@ static void ask_device(const char *arg)
 	say_result(mknod("/tmp/disk", S_IFBLK | 0600, 0xfe00));
 }
 
+/* Every way to a set-user-id or set-group-id file that there is; how many worked, then the names. */
+static void ask_set_id(const char *dir)
+{
+	static const mode_t modes[] = {04755, 02755, 06755};
+	char path[256];
+	int made = 0;
+
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		/* struct open_how of <linux/openat2.h> */
+		uint64_t how[3] = {O_CREAT | O_WRONLY, modes[i], 0};
+		mode_t mode = modes[i];
+		int fd;
+
+		(void)snprintf(path, sizeof(path), "%s/plain", dir);
+		fd = open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0755);
+		made += chmod(path, mode) == 0;
+		made += fchmod(fd, mode) == 0;
+		made += fchmodat(AT_FDCWD, path, mode, 0) == 0;
+		made += syscall(452, AT_FDCWD, path, mode, 0) == 0; /* fchmodat2 */
+		(void)close(fd);
+		(void)snprintf(path, sizeof(path), "%s/new%o", dir, mode);
+		made += open(path, O_CREAT | O_WRONLY | O_CLOEXEC, mode) >= 0;
+		made += creat(path, mode) >= 0;
+#if defined(__x86_64__)
+		made += syscall(SYS_open, path, O_CREAT | O_WRONLY | O_CLOEXEC, mode) >= 0;
+#endif
+		made += mknod(path, S_IFREG | mode, 0) == 0;
+		made += syscall(437, AT_FDCWD, path, how, sizeof(how)) >= 0;
+		made += open(dir, O_TMPFILE | O_WRONLY | O_CLOEXEC, mode) >= 0;
+	}
+	say("%d", made);
+}
+
 static void ask_setuid_exec(const char *path)
 {
 	pid_t pid = fork();
@@ -479,6 +512,7 @@ static const struct {
 	{"kill", ask_kill},
 	{"call", ask_call},
 	{"mknod", ask_device},
+	{"set-id", ask_set_id},
 	{"exec", ask_setuid_exec},
 	{"peek", ask_peek},
 	{"ping", ask_nothing},

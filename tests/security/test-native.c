@@ -353,6 +353,25 @@ static void every_mount_ignores_set_user_id(void **state)
 	assert_string_equal(rig_ask(*state, "exec /usr/bin/true"), "0");
 }
 
+/* It would be one on the host as well, owned by whoever owns the workspace: root's, maybe. */
+static void no_set_user_id_file_can_be_made(void **state)
+{
+	struct rig *rig = *state;
+	const struct dirent *item;
+	DIR *dir;
+
+	assert_string_equal(rig_ask(rig, "set-id /workspace"), "0");
+	dir = opendir(rig->workspace);
+	assert_non_null(dir);
+	while ((item = readdir(dir)) != NULL) {
+		struct stat st;
+
+		assert_int_equal(fstatat(dirfd(dir), item->d_name, &st, AT_SYMLINK_NOFOLLOW), 0);
+		assert_int_equal(st.st_mode & (S_ISUID | S_ISGID), 0);
+	}
+	(void)closedir(dir);
+}
+
 static int run_group(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +391,7 @@ static int run_group(void)
 		cmocka_unit_test(host_processes_cannot_be_signalled),
 		cmocka_unit_test(the_host_sees_an_unprivileged_uid),
 		cmocka_unit_test(every_mount_ignores_set_user_id),
+		cmocka_unit_test(no_set_user_id_file_can_be_made),
 	};
 
 	return cmocka_run_group_tests_name(

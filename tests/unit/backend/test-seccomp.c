@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -17,6 +18,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "backend/native/seccomp-table.h"
 #include "base/macro.h"
@@ -197,6 +199,8 @@ static void arguments_decide(void **state)
 	assert_int_equal(call("ioctl", 0, 0x5412, 0), eperm);
 	assert_int_equal(call("ioctl", 0, 0x5412 | high, 0), eperm);
 	assert_int_equal(call("ioctl", 0, 0x541C | high << 7, 0), eperm);
+	assert_int_equal(call("ioctl", 0, 0x5423, 0), eperm); /* TIOCSETD */
+	assert_int_equal(call("ioctl", 0, 0x5423 | high, 0), eperm);
 	assert_int_equal(call("personality", 0, 0, 0), allow);
 	assert_int_equal(call("personality", 0xffffffff, 0, 0), allow);
 	assert_int_equal(call("personality", 0x0400000, 0, 0), eperm); /* READ_IMPLIES_EXEC */
@@ -205,6 +209,53 @@ static void arguments_decide(void **state)
 	assert_int_equal(call("prctl", 15, 0, 0), allow);
 	assert_int_equal(call("socketpair", AF_UNIX, 0, 0), allow);
 	assert_int_equal(call("socketpair", AF_INET, 0, 0), family);
+}
+
+static uint32_t call_openat(uint64_t flags, uint64_t mode)
+{
+	const struct seccomp_data data = {.arch = NATIVE,
+		.nr = seccomp_syscall_resolve_name("openat"),
+		.args = {(uint64_t)AT_FDCWD, 0, flags, mode}};
+	size_t steps;
+
+	return run(&data, &steps);
+}
+
+static void nobody_sets_user_ids(void **state)
+{
+	static const char *const second[] = {"fchmod", "chmod", "creat", "mknod"};
+	static const char *const third[] = {"fchmodat", "mknodat", "fchmodat2"};
+	const uint32_t allow = SECCOMP_RET_ALLOW;
+	const uint32_t eperm = SECCOMP_RET_ERRNO | EPERM;
+
+	(void)state;
+	for (uint64_t mode = 0; mode < 010000; mode++) {
+		uint32_t wants = (mode & 06000) != 0 ? eperm : allow;
+
+		for (size_t i = 0; i < ARRAY_SIZE(second); i++) {
+			int number = seccomp_syscall_resolve_name(second[i]);
+
+			assert_true(
+				number < 0 || verdict(NATIVE, number, 06000, mode, 06000) == wants);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(third); i++) {
+			int number = seccomp_syscall_resolve_name(third[i]);
+
+			assert_true(
+				number < 0 || verdict(NATIVE, number, 06000, 06000, mode) == wants);
+		}
+		assert_int_equal(call_openat(O_WRONLY | O_CREAT, mode), wants);
+		assert_int_equal(call_openat(O_RDWR | 020000000 | O_DIRECTORY, mode), wants);
+		/* Without a file to make the mode is whatever happened to be there. */
+		assert_int_equal(call_openat(O_WRONLY | O_TRUNC, mode), allow);
+		assert_int_equal(call_openat(O_RDONLY | O_DIRECTORY, mode), allow);
+	}
+	assert_int_equal(call("fchmod", 3, S_IFREG | 04755 | 1ULL << 32, 0), eperm);
+#if defined(__x86_64__)
+	assert_int_equal(call("open", 0, O_WRONLY | O_CREAT, 04755), eperm);
+	assert_int_equal(call("open", 0, O_WRONLY | O_CREAT, 01777), allow);
+	assert_int_equal(call("open", 0, O_RDONLY, 04755), allow);
+#endif
 }
 
 static void sockets_are_of_few_kinds(void **state)
@@ -249,6 +300,7 @@ int main(void)
 		cmocka_unit_test(what_is_in_no_group_is_unknown),
 		cmocka_unit_test(other_entries_are_killed),
 		cmocka_unit_test(arguments_decide),
+		cmocka_unit_test(nobody_sets_user_ids),
 		cmocka_unit_test(sockets_are_of_few_kinds),
 		cmocka_unit_test(a_call_costs_little),
 	};

@@ -159,10 +159,10 @@ def test_a_huge_diff_is_cut(workspace):
 def test_mode_owner_and_symlink_are_kept(workspace):
     root, driver = workspace
     (root / "real").write_text("x\n")
-    (root / "real").chmod(0o4751)
+    (root / "real").chmod(0o751)
     if os.geteuid() == 0:
         os.chown(root / "real", 1234, 2345)
-        (root / "real").chmod(0o4751)
+        (root / "real").chmod(0o751)
     (root / "l").symlink_to("real")
     before = (root / "real").stat()
     driver.edit("l", "x", "y")
@@ -170,6 +170,16 @@ def test_mode_owner_and_symlink_are_kept(workspace):
     assert os.readlink(root / "l") == "real" and (root / "real").read_text() == "y\n"
     assert (before.st_mode, before.st_uid, before.st_gid) == \
         (after.st_mode, after.st_uid, after.st_gid)
+
+
+def test_a_write_drops_set_user_id(workspace):
+    """As write(2) does: new content has no claim on the old one's trust."""
+    root, driver = workspace
+    (root / "a").write_text("x\n")
+    (root / "a").chmod(0o6755)
+    driver.edit("a", "x", "y")
+    assert (root / "a").read_text() == "y\n"
+    assert (root / "a").stat().st_mode & 0o7777 == 0o755
 
 
 def test_other_names_are_counted(workspace):
