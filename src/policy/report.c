@@ -26,7 +26,7 @@ json_t *report_text(const char *text)
 	_cleanup_buf_ struct buf shown = {0};
 	json_t *string = text != NULL ? json_string(text) : json_null();
 
-	if (string != NULL) {
+	if (string != NULL || text == NULL) {
 		return string;
 	}
 	/* JSON is Unicode; the name of a file may be anything. */
