@@ -122,10 +122,11 @@ static int do_identity(struct apply *a)
  */
 static int walk(struct apply *a, const char *target, bool directory)
 {
-	_cleanup_close_ int at = fcntl(a->root_fd, F_DUPFD_CLOEXEC, 3);
+	_cleanup_close_ int held = FD_NONE; /* the directory that is looked into, below the root */
 	const char *rest = target;
 
-	while (at >= 0 && *rest != '\0') {
+	while (*rest != '\0') {
+		int at = held >= 0 ? held : a->root_fd;
 		char name[256];
 		size_t len = strcspn(rest, "/");
 		const char *next_name = rest + len + strspn(rest + len, "/");
@@ -151,10 +152,13 @@ static int walk(struct apply *a, const char *target, bool directory)
 		if (next < 0) {
 			return next;
 		}
-		(void)close(at);
-		at = next;
+		cleanup_closep(&held);
+		held = next;
 	}
-	return at < 0 ? -errno : TAKE_FD(at);
+	if (held < 0) {
+		return -EINVAL; /* the root itself is no place to mount on */
+	}
+	return TAKE_FD(held);
 }
 
 static uint64_t mount_attr_of(unsigned attr)
@@ -470,6 +474,7 @@ static uint64_t reach_rights(enum landlock_reach reach, bool directory)
 static int do_landlock_rule(struct apply *a, const struct plan_step *step)
 {
 	_cleanup_close_ int fd = open(step->target, O_PATH | O_CLOEXEC);
+	bool directory = (step->attr & ATTR_DIRECTORY) != 0;
 	uint64_t rights;
 	struct stat st;
 	int r;
@@ -483,10 +488,10 @@ static int do_landlock_rule(struct apply *a, const struct plan_step *step)
 	if (a->ruleset_fd < 0) {
 		return fail(a, step, a->ruleset_fd, "making a Landlock ruleset for");
 	}
-	if (fd < 0 || fstat(fd, &st) < 0) {
+	if (fd < 0 || (!directory && fstat(fd, &st) < 0)) {
 		return fail(a, step, -errno, "opening for Landlock");
 	}
-	rights = reach_rights((enum landlock_reach)step->mode, S_ISDIR(st.st_mode));
+	rights = reach_rights((enum landlock_reach)step->mode, directory || S_ISDIR(st.st_mode));
 	r = sys_landlock_add_path(a->ruleset_fd, fd, rights & landlock_rights(a->landlock_abi));
 	return r < 0 ? fail(a, step, r, "adding a Landlock rule for") : 0;
 }
@@ -637,8 +642,12 @@ static int apply_step(struct apply *a, const struct plan_step *step)
 /* A starter without stdin would otherwise have its place taken by a descriptor of ours. */
 static void fill_standard_descriptors(void)
 {
-	for (int fd = 0; fd <= 2; fd++) {
-		if (fcntl(fd, F_GETFD) < 0) {
+	struct pollfd fds[] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
+
+	/* One question for all three; a closed descriptor is an event that nobody has to ask for. */
+	(void)poll(fds, 3, 0);
+	for (int i = 0; i <= 2; i++) {
+		if ((fds[i].revents & POLLNVAL) != 0) {
 			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
 		}
 	}

@@ -396,27 +396,33 @@ static void add_masks(struct plan *plan, const struct native_facts *facts)
 	step->attr = ATTR_READ_ONLY | ATTR_NO_EXEC | ATTR_OPTIONAL;
 }
 
-static void add_landlock_rule(struct plan *plan, const char *target, enum landlock_reach reach)
+static void add_landlock_rule(
+	struct plan *plan, const char *target, enum landlock_reach reach, bool directory)
 {
-	plan_add(plan, STEP_LANDLOCK_RULE, target)->mode = reach;
+	struct plan_step *step = plan_add(plan, STEP_LANDLOCK_RULE, target);
+
+	step->mode = reach;
+	step->attr = directory ? ATTR_DIRECTORY : 0;
 }
 
 static void add_landlock(struct plan *plan, const struct sandbox_spec *spec)
 {
 	size_t count = plan->step_count;
 
-	add_landlock_rule(plan, "/", REACH_READ_EXEC);
-	add_landlock_rule(plan, "/dev", REACH_WRITE_FILES);
-	add_landlock_rule(plan, "/proc", REACH_WRITE_FILES);
+	add_landlock_rule(plan, "/", REACH_READ_EXEC, true);
+	add_landlock_rule(plan, "/dev", REACH_WRITE_FILES, true);
+	add_landlock_rule(plan, "/proc", REACH_WRITE_FILES, true);
 	for (size_t i = 0; i < count; i++) {
 		if (plan->steps[i].kind == STEP_TMPFS || plan->steps[i].kind == STEP_SCRATCH) {
 			add_landlock_rule(plan,
-				arena_printf(plan->arena, "/%s", plan->steps[i].target), REACH_ALL);
+				arena_printf(plan->arena, "/%s", plan->steps[i].target), REACH_ALL,
+				true);
 		}
 	}
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		if (!spec->mounts[i].read_only) {
-			add_landlock_rule(plan, spec->mounts[i].target, REACH_ALL);
+			add_landlock_rule(plan, spec->mounts[i].target, REACH_ALL,
+				spec->mounts[i].kind != MOUNT_BIND);
 		}
 	}
 	plan_add(plan, STEP_LANDLOCK, NULL);
@@ -505,6 +511,16 @@ static void insert_opens(struct plan *plan, size_t at)
 	}
 }
 
+static bool is_mount_target(const struct sandbox_spec *spec, const char *path)
+{
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		if (strcmp(spec->mounts[i].target, path) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	const struct native_facts *facts, const char *run_dir, struct error *err)
 {
@@ -535,9 +551,11 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	if (r < 0) {
 		return r;
 	}
-	step = plan_add(plan, STEP_DIR, plan_relative(spec->workdir));
-	step->attr = ATTR_CHOSEN | ATTR_OPTIONAL;
-	step->mode = 0755;
+	if (!is_mount_target(spec, spec->workdir)) {
+		step = plan_add(plan, STEP_DIR, plan_relative(spec->workdir));
+		step->attr = ATTR_CHOSEN | ATTR_OPTIONAL;
+		step->mode = 0755;
+	}
 	add_init(plan, facts, run_dir);
 	plan_add(plan, STEP_READ_ONLY, "")->attr = ATTR_READ_ONLY;
 	add_masks(plan, facts);
