@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
@@ -25,6 +26,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -390,14 +392,20 @@ static long try_terminal(const char *name)
 {
 	int fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	char c = 'x';
+	long result;
+	int num;
 
 	if (fd < 0) {
 		return -1;
 	}
 	/* The kernel looks at the low 32 bits alone: CVE-2019-10063. */
-	return syscall(SYS_ioctl, fd,
+	result = syscall(SYS_ioctl, fd,
 		strcmp(name, "tiocsti-high") == 0 ? (1UL << 32 | TIOCSTI) : (unsigned long)TIOCSTI,
 		&c);
+	num = errno;
+	(void)close(fd);
+	errno = num;
+	return result;
 }
 
 static void ask_call(const char *name)
@@ -485,6 +493,36 @@ static void ask_peek(const char *path)
 	say("%d", WEXITSTATUS(status));
 }
 
+/* How many of something there are to have. */
+static void ask_supply(const char *what)
+{
+	static int fds[20000];
+	int count = 0;
+
+	while (count < 20000) {
+		fds[count] = strcmp(what, "pty") == 0
+				     ? open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC)
+				     : inotify_init1(IN_CLOEXEC);
+		if (fds[count] < 0) {
+			break;
+		}
+		count++;
+	}
+	say("%d", count);
+	while (count > 0) {
+		(void)close(fds[--count]);
+	}
+}
+
+static void ask_space(const char *path)
+{
+	struct statvfs fs;
+
+	say("%llu MiB", statvfs(path, &fs) == 0
+				? (unsigned long long)fs.f_blocks * fs.f_frsize >> 20
+				: 0ULL);
+}
+
 static void ask_nothing(const char *arg)
 {
 	(void)arg;
@@ -515,6 +553,8 @@ static const struct {
 	{"set-id", ask_set_id},
 	{"exec", ask_setuid_exec},
 	{"peek", ask_peek},
+	{"supply", ask_supply},
+	{"space", ask_space},
 	{"ping", ask_nothing},
 };
 

@@ -372,6 +372,17 @@ static void no_set_user_id_file_can_be_made(void **state)
 	(void)closedir(dir);
 }
 
+/* The kernel counts both for whoever started the sandbox as well, or for the whole host. */
+static void the_starter_keeps_its_share(void **state)
+{
+	assert_string_equal(rig_ask(*state, "supply inotify"), "32");
+	assert_string_equal(rig_ask(*state, "supply pty"), "256");
+	/* As documented: enough for a build, and not half of the host's memory. */
+	assert_string_equal(rig_ask(*state, "space /dev/shm"), "512 MiB");
+	assert_string_not_equal(
+		rig_ask(*state, "openw /proc/sys/user/max_inotify_instances"), "ok");
+}
+
 static int run_group(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -392,6 +403,7 @@ static int run_group(void)
 		cmocka_unit_test(the_host_sees_an_unprivileged_uid),
 		cmocka_unit_test(every_mount_ignores_set_user_id),
 		cmocka_unit_test(no_set_user_id_file_can_be_made),
+		cmocka_unit_test(the_starter_keeps_its_share),
 	};
 
 	return cmocka_run_group_tests_name(

@@ -398,10 +398,18 @@ static int do_proc(struct apply *a, const struct plan_step *step)
 static int do_devpts(struct apply *a, const struct plan_step *step)
 {
 	if (mount("devpts", step->target, "devpts", MS_NOSUID | MS_NOEXEC,
-		    "newinstance,ptmxmode=0666,mode=0620") < 0) {
+		    "newinstance,ptmxmode=0666,mode=0620,max=256") < 0) {
 		return fail(a, step, -errno, "mounting devpts on");
 	}
 	return 0;
+}
+
+static int do_quota(struct apply *a, const struct plan_step *step)
+{
+	int r = sys_write_file(a->root_fd, step->target, step->source, strlen(step->source));
+
+	/* A kernel built without it counts nothing either. */
+	return r < 0 && r != -ENOENT ? fail(a, step, r, "limiting") : 0;
 }
 
 static int do_mask(struct apply *a, const struct plan_step *step)
@@ -608,6 +616,8 @@ static int apply_step(struct apply *a, const struct plan_step *step)
 		return do_proc(a, step);
 	case STEP_DEVPTS:
 		return do_devpts(a, step);
+	case STEP_QUOTA:
+		return do_quota(a, step);
 	case STEP_MASK:
 		return do_mask(a, step);
 	case STEP_READ_ONLY:

@@ -292,10 +292,13 @@ int facts_collect(const struct sandbox_spec *spec, const char *init_path, struct
 		.init_path = init_path,
 	};
 	struct rlimit nofile = {.rlim_max = 1024};
+	struct rlimit sigpending = {.rlim_max = 1024};
 	int r;
 
 	(void)getrlimit(RLIMIT_NOFILE, &nofile);
 	facts.nofile_hard = nofile.rlim_max;
+	(void)getrlimit(RLIMIT_SIGPENDING, &sigpending);
+	facts.sigpending_hard = sigpending.rlim_max;
 	if (!facts.privileged && facts.caller_uid == 0 && sys_has_capability(CAP_SETUID)) {
 		char map[128];
 		uint32_t range[2]; /* inside, outside */

@@ -25,6 +25,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_SCRATCH] = "scratch",
 		[STEP_PROC] = "proc",
 		[STEP_DEVPTS] = "devpts",
+		[STEP_QUOTA] = "quota",
 		[STEP_MASK] = "mask",
 		[STEP_READ_ONLY] = "readOnly",
 		[STEP_NETWORK_JOIN] = "networkJoin",

@@ -14,9 +14,9 @@
 #include "base/path.h"
 
 enum {
-	ROOT_TMPFS_BYTES = 4 << 20, /* directories and a few files of /etc; sealed before use */
-	SHM_BYTES = 64 << 20, /* as container engines give */
+	ROOT_TMPFS_BYTES = 512 << 20, /* holds /tmp, /var/tmp, /run and /dev/shm as well */
 	NOFILE_MAX = 65536,
+	SIGPENDING_MAX = 4096,
 };
 
 struct plan_step *plan_add(struct plan *plan, enum step_kind kind, const char *target)
@@ -373,10 +373,25 @@ static void add_init(struct plan *plan, const struct native_facts *facts, const 
 			      .path = facts->init_path, .key = "creel-init", .read_only = true});
 }
 
+/*
+ * The kernel counts inotify(7) objects for whoever made the namespace as well: without an end of its
+ * own one sandbox could take all that its starter has, who is root or somebody's desktop. Namespaces
+ * are the filter's to refuse; this holds where there is none.
+ */
+static void add_quotas(struct plan *plan)
+{
+	plan_add(plan, STEP_QUOTA, "proc/sys/user/max_inotify_instances")->source = "32";
+	plan_add(plan, STEP_QUOTA, "proc/sys/user/max_inotify_watches")->source = "65536";
+	if (plan->missing[LAYER_SECCOMP]) {
+		plan_add(plan, STEP_QUOTA, "proc/sys/user/max_user_namespaces")->source = "0";
+	}
+}
+
 static void add_proc(struct plan *plan)
 {
 	add_dir(plan, "proc");
 	plan_add(plan, STEP_PROC, "proc");
+	add_quotas(plan);
 }
 
 /* After the root is sealed, because a bind takes its read-only flag from where it is made of. */
@@ -439,10 +454,26 @@ static void add_rlimit(
 	step->hard = hard;
 }
 
+/* A lower hard limit could not be raised again to what the configuration says. */
+static bool has_ulimit(const struct sandbox_spec *spec, const char *name)
+{
+	for (size_t i = 0; i < spec->ulimit_count; i++) {
+		if (strcmp(spec->ulimits[i].name, name) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int add_rlimits(struct plan *plan, const struct sandbox_spec *spec,
 	const struct native_facts *facts, struct error *err)
 {
 	uint64_t nofile = facts->nofile_hard < NOFILE_MAX ? facts->nofile_hard : NOFILE_MAX;
+
+	/* Signals that wait, and timers, count for the starter too (Linux 5.14): leave it half. */
+	uint64_t sigpending = facts->sigpending_hard / 2 < SIGPENDING_MAX
+				      ? facts->sigpending_hard / 2
+				      : SIGPENDING_MAX;
 
 	add_rlimit(plan, "core", RLIMIT_CORE, 0, 0);
 	add_rlimit(plan, "nofile", RLIMIT_NOFILE, nofile, nofile);
@@ -450,6 +481,9 @@ static int add_rlimits(struct plan *plan, const struct sandbox_spec *spec,
 	if (spec->pids_limit > 0) {
 		add_rlimit(plan, "nproc", RLIMIT_NPROC, (uint64_t)spec->pids_limit,
 			(uint64_t)spec->pids_limit);
+	}
+	if (!has_ulimit(spec, "sigpending")) {
+		add_rlimit(plan, "sigpending", RLIMIT_SIGPENDING, sigpending, sigpending);
 	}
 	for (size_t i = 0; i < spec->ulimit_count; i++) {
 		const struct spec_ulimit *limit = &spec->ulimits[i];

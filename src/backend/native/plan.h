@@ -54,7 +54,12 @@ enum step_kind {
 	 * one size limit instead. */
 	STEP_SCRATCH,
 	STEP_PROC, /* Shows the processes of this pid namespace alone. */
-	STEP_DEVPTS, /* An instance of its own: no terminal of the host. */
+	/* An instance of its own, with an end of its own: no terminal of the host, and not all of those
+	 * that the host's other instances share. */
+	STEP_DEVPTS,
+	/* What this user namespace may have of something that the kernel counts for its starter too, in
+	 * /proc/sys/user. Lowers only: a parent's own limit holds besides. */
+	STEP_QUOTA,
 	/* Cover an entry of /proc with an empty file or directory. */
 	STEP_MASK,
 	STEP_READ_ONLY, /* Seal a mount that was filled by earlier steps. */
@@ -135,6 +140,7 @@ struct native_facts {
 	struct cgroup_host cgroups;
 	bool nproc_per_namespace; /* RLIMIT_NPROC counts the sandbox alone (Linux 5.14) */
 	uint64_t nofile_hard;
+	uint64_t sigpending_hard;
 	const char *staging; /* an existing directory to build the new root over: "/tmp" */
 	const char *init_path;
 	const struct plan_entry *root; /* entries of the root: usr, bin, ... */

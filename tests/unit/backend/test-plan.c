@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "backend/native/plan.h"
 #include "base/macro.h"
@@ -45,6 +46,7 @@ static int make(void **state)
 		.seccomp = true,
 		.nproc_per_namespace = true,
 		.nofile_hard = 4096,
+		.sigpending_hard = 1000,
 		.staging = "/tmp",
 		.init_path = "/opt/creel-init",
 		.root = root,
@@ -129,6 +131,44 @@ static void lockdown_comes_in_its_order(void **state)
 		assert_int_not_equal(w->plan.steps[i].kind, STEP_DIR);
 		assert_int_not_equal(w->plan.steps[i].kind, STEP_ATTACH);
 	}
+}
+
+/* What the kernel counts for the starter as well has an end that leaves it some. */
+static void the_starter_keeps_its_share(void **state)
+{
+	struct world *w = *state;
+	struct spec_ulimit limit = {.name = "sigpending", .soft = 900, .hard = 950};
+	const struct plan_step *step;
+	size_t at;
+
+	assert_int_equal(build(w), 0);
+	assert_int_equal(w->plan.steps[find(&w->plan, STEP_ROOT, NULL, 0)].size, 512 << 20);
+	at = find(&w->plan, STEP_QUOTA, "proc/sys/user/max_inotify_instances", 0);
+	assert_true(at > find(&w->plan, STEP_PROC, NULL, 0));
+	assert_true(at < find(&w->plan, STEP_MASK, NULL, 0));
+	(void)find(&w->plan, STEP_QUOTA, "proc/sys/user/max_inotify_watches", 0);
+	for (at = 0; w->plan.steps[at].kind != STEP_RLIMIT ||
+		     w->plan.steps[at].mode != RLIMIT_SIGPENDING;
+		at++) {
+		assert_true(at + 1 < w->plan.step_count);
+	}
+	step = &w->plan.steps[at];
+	assert_int_equal(step->soft, 500);
+	assert_int_equal(step->hard, 500);
+	w->spec.ulimits = &limit;
+	w->spec.ulimit_count = 1;
+	assert_int_equal(build(w), 0);
+	for (at = 0; at < w->plan.step_count; at++) {
+		step = &w->plan.steps[at];
+		if (step->kind == STEP_RLIMIT && step->mode == RLIMIT_SIGPENDING) {
+			assert_int_equal(step->hard, 950);
+		}
+	}
+	w->facts.seccomp = false;
+	w->spec.allow_missing[LAYER_SECCOMP] = true;
+	assert_int_equal(build(w), 0);
+	at = find(&w->plan, STEP_QUOTA, "proc/sys/user/max_user_namespaces", 0);
+	assert_string_equal(w->plan.steps[at].source, "0");
 }
 
 static void parents_are_mounted_before_what_is_below(void **state)
@@ -320,6 +360,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(lockdown_comes_in_its_order, make, drop),
+		cmocka_unit_test_setup_teardown(the_starter_keeps_its_share, make, drop),
 		cmocka_unit_test_setup_teardown(
 			parents_are_mounted_before_what_is_below, make, drop),
 		cmocka_unit_test_setup_teardown(every_chosen_target_is_walked, make, drop),
