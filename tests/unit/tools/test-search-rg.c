@@ -64,8 +64,8 @@ static void test_refused(void **state)
 	static const char *const bad[] = {
 		"x\n", "{}\n", "{\"type\":\"match\"}\n", "{\"type\":\"end\",\"data\":null}\n",
 		LINE("match", "./a", 0, "x"), LINE("match", "./a", 1.5, "x"),
-		"{\"type\":\"match\",\"data\":{\"path\":{\"bytes\":\"/w==\"},\"lines\":{\"text\":\"\"},"
-		"\"line_number\":1}}\n",
+		("{\"type\":\"match\",\"data\":{\"path\":{\"bytes\":\"/w==\"},\"lines\":{\"text\":\"\"},"
+		 "\"line_number\":1}}\n"),
 		"{\"type\":\"begin\"}", /* cut off */
 	};
 
