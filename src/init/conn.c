@@ -444,6 +444,9 @@ int conn_adopt(struct init *init, int adopt_fd)
 	}
 	conn->state = CONN_GREETED;
 	send_hello(init);
+	/* The gateway may have asked for something already (link_greet()): that is begun first, and the
+	 * answer goes out together with hello. */
+	read_frames(conn);
 	conn_flush(init);
 	return 0;
 }

@@ -241,6 +241,9 @@ static int run(struct init *init, const struct options *o, const sigset_t *set, 
 		}
 		conn_flush(init);
 		if (init->leaving && conn_is_idle(init)) {
+			if (getpid() == 1) {
+				_exit(EXIT_SUCCESS); /* the kernel ends and frees everything */
+			}
 			init->quit = true;
 		}
 	}
