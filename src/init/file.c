@@ -26,6 +26,9 @@ enum {
 	OUT_HIGH = LIMIT_SEND_QUEUE,
 	OUT_RETRY_MS = 5,
 	READ_SIZE = 64 * 1024,
+	/* What only looks and takes longer is ended from here: a regular expression can keep its
+	 * worker busy for hours between two looks at the clock. */
+	LOOK_MS_MAX = 30000,
 };
 
 /* A request: its frames as they came. */
@@ -49,6 +52,7 @@ struct worker {
 	size_t out_sent;
 	struct buf in; /* less than a whole frame of its */
 	struct timer timer;
+	struct timer deadline; /* of a request that only looks, until it is answered */
 };
 
 struct file_pool {
@@ -61,6 +65,7 @@ struct file_pool {
 
 static void on_worker(struct watch *watch, uint32_t events);
 static void on_timer(struct timer *timer);
+static void on_deadline(struct timer *timer);
 
 static struct file_pool *files_of(struct init *init)
 {
@@ -89,6 +94,7 @@ static void worker_free(struct worker *w)
 	files->worker_count--;
 	watch_stop(&w->init->loop, &w->watch);
 	timer_cancel(&w->timer);
+	timer_cancel(&w->deadline);
 	cleanup_closep(&w->watch.fd);
 	buf_finish(&w->out);
 	buf_finish(&w->in);
@@ -192,9 +198,24 @@ static void give(struct worker *w, struct file_request *request)
 	w->unheard = false;
 	w->out = request->frames;
 	w->out_sent = 0;
+	if (w->looks_only) {
+		timer_set(&w->init->loop, &w->deadline, LOOK_MS_MAX, on_deadline);
+	}
 	request->frames = (struct buf){0};
 	request_free(request);
 	send_to(w);
+}
+
+static void on_deadline(struct timer *timer)
+{
+	struct worker *w = container_of(timer, struct worker, deadline);
+
+	if (!w->unheard) {
+		fail(w->init, w->stream, ETIMEDOUT,
+			"this takes longer than 30 seconds: look at less, or ask for something simpler");
+	}
+	w->unheard = true;
+	(void)kill(w->pid, SIGKILL);
 }
 
 static struct worker *idle_worker(struct init *init)
@@ -272,6 +293,7 @@ static bool pass_on(struct worker *w)
 		if (r == 0) {
 			return true;
 		}
+		timer_cancel(&w->deadline);
 		whole = FRAME_HEADER_SIZE + header.length;
 		if (!w->unheard && conn_is_up(w->init)) {
 			buf_add(conn_out(w->init), w->in.data, whole);

@@ -117,23 +117,40 @@ static void unmake_parents(struct fs_change *c)
 	c->made_dirs = 0;
 }
 
-static int open_temp(struct fs_change *c)
+/* A file without a name: whoever is killed before it is whole leaves nothing behind. With one where
+ * the file system has no such files (open(2), O_TMPFILE). */
+static int open_temp(struct fs_change *c, bool named)
 {
-	for (int tries = 0; tries < NAME_TRIES; tries++) {
-		int fd;
+	int fd = named ? -1 : openat(c->place->dirfd, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
 
+	for (int tries = 0; fd < 0 && tries < NAME_TRIES; tries++) {
 		random_name(c->temp);
 		fd = openat(c->place->dirfd, c->temp,
 			O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 		if (fd >= 0) {
 			c->has_temp = true;
-			return fd;
-		}
-		if (errno != EEXIST) {
+		} else if (errno != EEXIST) {
 			return -errno;
 		}
 	}
-	return -EEXIST;
+	return fd >= 0 ? fd : -EEXIST;
+}
+
+/* Names what open_temp() has opened without. */
+static int name_temp(struct fs_change *c, int fd)
+{
+	char path[32];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	for (int tries = 0; !c->has_temp && tries < NAME_TRIES; tries++) {
+		random_name(c->temp);
+		c->has_temp =
+			linkat(AT_FDCWD, path, c->place->dirfd, c->temp, AT_SYMLINK_FOLLOW) == 0;
+		if (!c->has_temp && errno != EEXIST) {
+			return -errno;
+		}
+	}
+	return c->has_temp ? 0 : -EEXIST;
 }
 
 static void drop_temp(struct fs_change *c)
@@ -213,9 +230,36 @@ static int copy_rights(struct fs_change *c, int fd)
 	return fchmod(fd, like->st_mode & 01777) < 0 ? -errno : 0;
 }
 
+/* 1: only in place can it be kept as it is. */
+static int write_temp(struct fs_change *c, bool named)
+{
+	_cleanup_close_ int fd = open_temp(c, named);
+	int r;
+
+	if (fd < 0) {
+		bool forbidden = fd == -EACCES || fd == -EPERM || fd == -EROFS;
+
+		return c->place->exists && forbidden ? 1 : fd;
+	}
+	r = write_at(fd, c->data, c->len, 0);
+	if (r == 0) {
+		r = copy_rights(c, fd);
+	}
+	if (r == 0 && c->sync && fsync(fd) < 0) {
+		r = -errno;
+	}
+	if (r == 0 && !c->has_temp && name_temp(c, fd) < 0) {
+		/* No /proc here, or one without links. */
+		return write_temp(c, true);
+	}
+	if (r != 0) {
+		drop_temp(c);
+	}
+	return r;
+}
+
 int fs_change_prepare(struct fs_change *c, struct error *err)
 {
-	_cleanup_close_ int fd = FD_NONE;
 	int r;
 
 	if (c->remove) {
@@ -225,28 +269,8 @@ int fs_change_prepare(struct fs_change *c, struct error *err)
 	if (r < 0) {
 		return r;
 	}
-	fd = open_temp(c);
-	if (fd < 0) {
-		if (c->place->exists && (fd == -EACCES || fd == -EPERM || fd == -EROFS)) {
-			c->in_place = true;
-			return 0;
-		}
-		return fail(c, -fd, err);
-	}
-	r = write_at(fd, c->data, c->len, 0);
-	if (r == 0) {
-		r = copy_rights(c, fd);
-	}
-	if (r == 0 && c->sync && fsync(fd) < 0) {
-		r = -errno;
-	}
-	if (r != 0) {
-		drop_temp(c);
-	}
-	if (r > 0) {
-		c->in_place = true;
-		return 0;
-	}
+	r = write_temp(c, false);
+	c->in_place = r > 0;
 	return r < 0 ? fail(c, -r, err) : 0;
 }
 

@@ -202,8 +202,10 @@ struct tool_call *tool_call_start(struct tool_session *session, const char *name
 	}
 	call->ended = NULL;
 	if (r < 0) {
-		call_fail(call, r == -EINVAL ? TOOL_FAIL_ARGUMENTS : TOOL_FAIL_FAILED, err.text,
-			NULL, NULL);
+		/* E2BIG: what was given does not fit into a request. */
+		call_fail(call,
+			r == -EINVAL || r == -E2BIG ? TOOL_FAIL_ARGUMENTS : TOOL_FAIL_FAILED,
+			err.text, NULL, NULL);
 		return NULL;
 	}
 	return call;

@@ -302,3 +302,21 @@ def test_attributes_and_acl_are_kept(batch, user):
     assert "system.posix_acl_access" not in os.listxattr(other)
     batch.call("write", path="new", content="x\n")
     assert "system.posix_acl_access" in os.listxattr(batch.workspace / "new")
+
+
+def test_killed_workers_leave_nothing(batch):
+    """Half a write has no name yet."""
+    kill = ("for p in /proc/[0-9]*; do read c <$p/comm; "
+            "[ \"$c\" = creel-files ] && kill -9 ${p#/proc/}; done")
+    text = "x" * 8000000
+    for turn in range(15):
+        calls = [batch.start("write", path=f"f{turn}", content=text),
+                 batch.start("exec", command=f"sleep 0.0{turn % 10}; {kill}")]
+        for call in calls:
+            try:
+                batch.wait(call)
+            except Failed as failed:
+                assert "ended from outside" in failed.error["message"] or "exit" in str(failed)
+    for path in batch.workspace.iterdir():
+        assert path.name.startswith("f")
+        assert path.stat().st_size == len(text)

@@ -108,3 +108,16 @@ def test_many_files(both, home):
         path.write_text(f"line\nneedle {i}\n", encoding="utf-8")
     for args in ({"pattern": "needle", "limit": 50}, {"pattern": "needle 29", "limit": 1000}):
         assert ask(both[0], args) == ask(both[1], args)
+
+
+def test_endless_pattern_ends(both, home):
+    """400 alternatives under a star, over a line of 4 MiB: hours for the built-in, if it were let."""
+    (home / "ws" / "long").write_text("a" * (4 << 20), encoding="utf-8")
+    pattern = "(" + "|".join(["a"] * 400) + ")*b"
+    stuck = both[1].start("grep", pattern=pattern)
+    # The others go on meanwhile.
+    assert both[1].text("exec", command="echo on") == "on"
+    with pytest.raises(Failed) as failed:
+        both[1].wait(stuck)
+    assert failed.value.error["code"] == "timeout"
+    assert both[1].text("grep", pattern="b") == "No matches found"
