@@ -405,6 +405,22 @@ static int attempt_plan(
 	return r == 0 ? make_cgroup(t, facts, err) : r;
 }
 
+/* If the child failed first, what went wrong here afterwards is only a consequence. */
+static int child_reason(struct attempt *t, int r, struct error *err)
+{
+	struct error child;
+
+	if (t->pid > 0 &&
+		recv(t->control[0], &child, sizeof(child), MSG_DONTWAIT) ==
+			(ssize_t)sizeof(child) &&
+		child.num > 0) {
+		child.text[sizeof(child.text) - 1] = '\0';
+		*err = child;
+		return -err->num;
+	}
+	return r;
+}
+
 static int attempt_start(
 	struct attempt *t, struct native_facts *facts, struct arena *arena, struct error *err)
 {
@@ -423,7 +439,7 @@ static int attempt_start(
 	if (r == 0) {
 		r = prepare_child(t, err);
 	}
-	return r == 0 ? await_exec(t, err) : r;
+	return r == 0 ? await_exec(t, err) : child_reason(t, r, err);
 }
 
 bool launch_needs_keeper(const struct sandbox_spec *spec)
