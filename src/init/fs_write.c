@@ -10,15 +10,15 @@
 
 /* Puts data where place is, fd (FD_NONE: not open) being what is there; place->st is what was read, if
  * strict. */
-static int replace(struct fs_place *place, int fd, const char *data, size_t len, bool sync,
-	bool strict, struct fs_write_result *ret, struct error *err)
+static int replace(struct fs_place *place, int fd, struct span text, bool sync, bool strict,
+	struct fs_write_result *ret, struct error *err)
 {
 	struct fs_change change;
 	int r;
 
 	fs_change_init(&change, place);
-	change.data = data;
-	change.len = len;
+	change.data = text.data;
+	change.len = text.len;
 	change.source_fd = fd;
 	change.sync = sync;
 	r = fs_change_prepare(&change, err);
@@ -29,7 +29,7 @@ static int replace(struct fs_place *place, int fd, const char *data, size_t len,
 		*ret = (struct fs_write_result){
 			.created = !place->exists,
 			.in_place = change.in_place,
-			.bytes = len,
+			.bytes = text.len,
 			.other_names = place->exists && !change.in_place && place->st.st_nlink > 1
 					       ? place->st.st_nlink - 1
 					       : 0,
@@ -61,7 +61,7 @@ int fs_write(const struct fs_root *root, const char *path, const void *data, siz
 		*err = why;
 		return r;
 	}
-	return replace(&place, fd, data, len, sync, false, ret, err);
+	return replace(&place, fd, (struct span){data, len}, sync, false, ret, err);
 }
 
 void fs_edit_result_finish(struct fs_edit_result *result)
@@ -99,7 +99,8 @@ int fs_edit(const struct fs_root *root, const char *path, const char *old_text, 
 	if (r < 0) {
 		return r;
 	}
-	r = replace(&place, fd, edited.text.data, edited.text.len, sync, true, &written, err);
+	r = replace(&place, fd, (struct span){edited.text.data, edited.text.len}, sync, true,
+		&written, err);
 	if (r < 0) {
 		return r;
 	}
