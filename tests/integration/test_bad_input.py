@@ -202,6 +202,15 @@ def test_a_layer_that_may_be_missing(sandbox, home):
     assert (fact["present"], fact["allowedMissing"]) == (False, True)
 
 
+def test_no_namespaces_without_the_filter_either(sandbox, home):
+    """The filter refuses them; where there may be none, their number is 0."""
+    write_config(home, native={"allowMissing": ["seccomp"]})
+    prefix = [*WITHOUT, "seccomp:ENOSYS"]
+    assert run(sandbox, prefix, "echo", "ran").stdout == "ran\n"
+    done = run(sandbox, prefix, "unshare", "-U", "echo", "ran")
+    assert (done.returncode != 0, done.stdout) == (True, ""), done.stderr
+
+
 def test_no_proc(sandbox, home, workspace):
     flags = ["-m"] if os.getuid() == 0 else ["-U", "-r", "-m"]
     prefix = ["unshare", *flags, "sh", "-c", 'mount -t tmpfs none /proc && exec "$@"', "sh"]
