@@ -188,9 +188,11 @@ static int by_value(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static double percentile(uint64_t *values, uint32_t count, unsigned percent)
+static double percentile(const uint64_t *values, uint32_t count, unsigned percent)
 {
-	return (double)values[(uint64_t)(count - 1) * percent / 100] / 1000.0;
+	uint64_t at = (uint64_t)(count - 1) * percent / 100;
+
+	return (double)values[at] / 1000.0;
 }
 
 static void print_row(struct bench *b, const char *name, uint64_t *values)
