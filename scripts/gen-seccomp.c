@@ -17,6 +17,7 @@
 #include <linux/filter.h>
 #include <linux/sched.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -52,7 +53,6 @@ enum {
 	KERNEL_TIOCSTI = 0x5412,
 	KERNEL_TIOCLINUX = 0x541C,
 	KERNEL_TIOCSETD = 0x5423,
-	PROTO_MPTCP = 262,
 	KERNEL_O_TMPFILE = 020000000, /* without the O_DIRECTORY that the C library's has */
 };
 
@@ -92,23 +92,31 @@ static const struct sock_filter check_prctl[] = {
 	RET(SECCOMP_RET_ALLOW),
 };
 
+/*
+ * Of netlink, route alone: getifaddrs() needs it. Of inet, the protocols that programs use: any other
+ * number makes the kernel load a module for whoever asks (DCCP: CVE-2017-6074; SCTP, SMC), and limits
+ * on TCP do not hold for MPTCP.
+ */
 static const struct sock_filter check_socket[] = {
-	/* Of netlink, route alone: getifaddrs() needs it. */
 	LOAD_ARG(0),
-	IF_EQ(AF_UNIX, 12, 0),
+	IF_EQ(AF_UNIX, 16, 0),
 	IF_EQ(AF_INET, 5, 0),
 	IF_EQ(AF_INET6, 4, 0),
 	IF_EQ(AF_NETLINK, 1, 0),
 	RET(ERRNO(EAFNOSUPPORT)),
 	LOAD_ARG(2),
-	IF_EQ(0, 6, 7), /* NETLINK_ROUTE */
+	IF_EQ(0, 10, 11), /* NETLINK_ROUTE */
 	/* inet: low four bits of the type, then the protocol */
 	LOAD_ARG(1),
 	BPF_STMT(BPF_ALU | BPF_AND | BPF_K, 0xf),
-	IF_EQ(SOCK_RAW, 4, 0),
-	IF_EQ(SOCK_PACKET, 3, 0),
+	IF_EQ(SOCK_STREAM, 1, 0),
+	IF_EQ(SOCK_DGRAM, 0, 7),
 	LOAD_ARG(2),
-	IF_EQ(PROTO_MPTCP, 1, 0),
+	IF_EQ(0, 4, 0),
+	IF_EQ(IPPROTO_TCP, 3, 0),
+	IF_EQ(IPPROTO_UDP, 2, 0),
+	IF_EQ(IPPROTO_ICMP, 1, 0),
+	IF_EQ(IPPROTO_ICMPV6, 0, 1),
 	RET(SECCOMP_RET_ALLOW),
 	RET(ERRNO(EPERM)),
 };

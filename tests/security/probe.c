@@ -376,11 +376,23 @@ static long try_sockets(const char *name)
 	if (strcmp(name, "mptcp") == 0) {
 		return socket(AF_INET, SOCK_STREAM, 262);
 	}
+	if (strcmp(name, "sctp") == 0) {
+		return socket(AF_INET, SOCK_STREAM, 132);
+	}
+	if (strcmp(name, "dccp") == 0) {
+		return socket(AF_INET, 6 /* SOCK_DCCP */, 0);
+	}
+	if (strcmp(name, "smc") == 0) {
+		return socket(AF_INET, SOCK_STREAM, 256);
+	}
 	if (strcmp(name, "netlink-audit") == 0) {
 		return socket(AF_NETLINK, SOCK_RAW, 9);
 	}
 	if (strcmp(name, "netlink-route") == 0) {
 		return socket(AF_NETLINK, SOCK_RAW, 0);
+	}
+	if (strcmp(name, "udp") == 0) {
+		return socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 17);
 	}
 	if (strcmp(name, "tcp") == 0) {
 		return socket(AF_INET, SOCK_STREAM, 0);

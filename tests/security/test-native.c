@@ -228,8 +228,8 @@ static void dangerous_calls_are_refused(void **state)
 	static const char *const eperm[] = {"unshare", "setns", "clone-newuser", "mount", "remount",
 		"umount", "open_tree", "pivot_root", "chroot", "ptrace", "process_vm_readv",
 		"keyctl", "add_key", "bpf", "perf_event_open", "userfaultfd", "open_by_handle_at",
-		"reboot", "personality", "sethostname", "raw", "raw6", "mptcp", "tiocsti",
-		"tiocsti-high"};
+		"reboot", "personality", "sethostname", "raw", "raw6", "mptcp", "sctp", "dccp",
+		"smc", "tiocsti", "tiocsti-high"};
 	static const char *const enosys[] = {"clone3", "io_uring_setup", "unknown"};
 	static const char *const family[] = {"packet", "vsock", "netlink-audit"};
 	char question[64];
@@ -247,6 +247,7 @@ static void dangerous_calls_are_refused(void **state)
 		assert_errno(*state, question, i == 2 ? EPERM : EAFNOSUPPORT);
 	}
 	assert_ok(*state, "call tcp");
+	assert_ok(*state, "call udp");
 	assert_ok(*state, "call netlink-route");
 }
 

@@ -34,7 +34,7 @@ static const struct seccomp_group seccomp_table[] = {
 				    TIOCSETD: EPERM (line disciplines: CVE-2017-2636) */
 			"personality", /* query, 0, UNAME26 and ADDR_NO_RANDOMIZE alone */
 			"prctl", /* no PR_SET_MM, PR_SET_SECCOMP only by the filter's own rules */
-			"socket", /* unix, inet, inet6, netlink(route); no raw, packet, MPTCP */
+			"socket", /* unix, netlink(route), TCP, UDP, ICMP; no raw, packet, MPTCP, SCTP */
 			"socketpair", /* unix */
 			/* set-user-id and set-group-id: EPERM (the file is the owner's on the host) */
 			"chmod", "fchmod", "fchmodat", "fchmodat2", "creat", "mknod", "mknodat",

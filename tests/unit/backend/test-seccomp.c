@@ -12,6 +12,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
@@ -275,6 +276,19 @@ static void sockets_are_of_few_kinds(void **state)
 	assert_int_equal(call("socket", AF_INET, 10 /* SOCK_PACKET */, 0), eperm);
 	assert_int_equal(call("socket", AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 262), eperm);
 	assert_int_equal(call("socket", AF_INET, SOCK_DGRAM, 17), SECCOMP_RET_ALLOW);
+	for (uint64_t type = 0; type < 16; type++) {
+		for (uint64_t protocol = 0; protocol < 512; protocol++) {
+			bool known = (type == SOCK_STREAM || type == SOCK_DGRAM) &&
+				     (protocol == 0 || protocol == IPPROTO_TCP ||
+					     protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
+					     protocol == IPPROTO_ICMPV6);
+
+			assert_int_equal(call("socket", AF_INET, type | SOCK_CLOEXEC, protocol),
+				known ? SECCOMP_RET_ALLOW : eperm);
+			assert_int_equal(call("socket", AF_INET6, type | 1ULL << 32, protocol),
+				known ? SECCOMP_RET_ALLOW : eperm);
+		}
+	}
 	assert_int_equal(call("socket", AF_NETLINK, SOCK_RAW, 0), SECCOMP_RET_ALLOW);
 	for (uint64_t protocol = 1; protocol < 32; protocol++) {
 		assert_int_equal(call("socket", AF_NETLINK, SOCK_RAW, protocol), eperm);
