@@ -135,13 +135,16 @@ static bool choose_place(struct tool_call *call, struct exec_state *state)
 	const struct exec_request *req = &state->request;
 	const char *host = req->host;
 	bool sandboxed = decision == NULL || decision->sandboxed;
+	bool open = decision == NULL ||
+		    (decision->elevated.allowed_by_config && decision->elevated.failure_count == 0);
 	bool elevated = req->elevated;
 
 	if (host == NULL) {
 		host = json_string_value(setting_exec(decision, "host"));
 	}
 	if (!req->elevated_given && decision != NULL) {
-		elevated = decision->elevated.requested;
+		/* A default is no demand: where a gate is shut the command stays inside. */
+		elevated = open && decision->elevated.requested;
 	}
 	state->link = call->session->link;
 	state->on_host = !sandboxed;
@@ -152,8 +155,7 @@ static bool choose_place(struct tool_call *call, struct exec_state *state)
 			"set agents.defaults.sandbox.mode to all, or leave host out", NULL);
 		return false;
 	}
-	if (elevated && decision != NULL &&
-		(!decision->elevated.allowed_by_config || decision->elevated.failure_count > 0)) {
+	if (elevated && !open) {
 		denied_elevated(call);
 		return false;
 	}
@@ -187,7 +189,9 @@ static void decide_yield(struct tool_call *call, struct exec_state *state)
 	if (!state->can_yield) {
 		if (req->background || req->yield_given) {
 			call_warnf(call,
-				"Warning: background execution is disabled; running synchronously.");
+				"Warning: background execution is disabled; running synchronously. "
+				"(Nothing could look after the command later: the process tool is "
+				"denied here, or the sandbox ends with this call.)");
 		}
 		req->background = false;
 		return;

@@ -38,10 +38,8 @@ enum wire_file_flag {
 	WIRE_FILE_NO_IGNORE = 2, /* glob, grep: look into what .gitignore names, too */
 	WIRE_FILE_IGNORE_CASE = 4, /* grep */
 	WIRE_FILE_LITERAL = 8, /* grep: the pattern is a text, not an expression */
-	WIRE_FILE_HIDDEN = 16, /* ls, glob, grep: names that begin with a dot, too */
-	WIRE_FILE_FILES_ONLY = 32, /* grep: names of files, not lines */
-	WIRE_FILE_NO_SYNC = 64, /* write: without fsync */
-	WIRE_FILE_FLAGS_ = 127,
+	WIRE_FILE_NO_SYNC = 16, /* write, edit, patch: without fsync */
+	WIRE_FILE_FLAGS_ = 31,
 };
 
 enum {

@@ -184,6 +184,13 @@ def test_elevated_by_default(creel, creel_bin, home):
 
     assert run()["content"][0]["text"] == str(home / "w")
     assert run(elevated=False)["content"][0]["text"] == "/workspace"
+    b = Batch(creel_bin, home, home / "w", config=config, extra=("--sender", "telegram:2"))
+    try:
+        # Whom no gate lets pass has the sandbox, unless the call insists.
+        assert b.text("exec", command="pwd") == "/workspace"
+        assert b.fails("exec", command="pwd", elevated=True)["code"] == "denied"
+    finally:
+        b.close()
     b = Batch(creel_bin, home, home / "w", config=config, extra=("--sender", "telegram:1"))
     try:
         # Commands leave, the other tools stay inside.
@@ -399,7 +406,9 @@ def test_one_shot_is_synchronous(creel, home):
     answer = json.loads(done.stdout)
     assert answer["details"]["status"] == "completed"
     assert answer["content"][0]["text"] == (
-        "Warning: background execution is disabled; running synchronously.\n\nx")
+        "Warning: background execution is disabled; running synchronously. (Nothing could look "
+        "after the command later: the process tool is denied here, or the sandbox ends with this "
+        "call.)\n\nx")
 
 
 def test_denied_process_makes_exec_synchronous(creel_bin, home):

@@ -166,7 +166,9 @@ static void test_exec(void **state)
 	peer_send(&rig, &out);
 	assert_int_equal(rig.done, 1);
 	assert_string_equal(result_text_of(&rig),
-		"Warning: background execution is disabled; running synchronously.\n\n"
+		"Warning: background execution is disabled; running synchronously. (Nothing could "
+		"look after the command later: the process tool is denied here, or the sandbox "
+		"ends with this call.)\n\n"
 		"hello\n\n(Command exited with code 2)");
 	assert_int_equal(json_integer_value(json_object_get(rig.result.details, "exitCode")), 2);
 	teardown(&rig);
