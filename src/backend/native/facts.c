@@ -235,10 +235,9 @@ static int check_workspace(
 			strlen(mount->source), PATH_MAX - 1);
 	}
 	if (stat(mount->source, &st) < 0) {
+		facts->missing_workspace = errno == ENOENT ? mount->source : NULL;
 		return errno == ENOENT
-			       ? error_plain(err, ENOENT,
-					 "workspace '%s' does not exist; make it or name another one",
-					 mount->source)
+			       ? 0
 			       : error_set(err, errno, "cannot use workspace '%s'", mount->source);
 	}
 	if (!S_ISDIR(st.st_mode)) {

@@ -433,6 +433,11 @@ static int attempt_start(
 	if (r == 0 && !t->has_facts) {
 		r = facts_collect(t->request->spec, t->request->init_path, arena, facts, err);
 	}
+	if (r == 0 && facts->missing_workspace != NULL) {
+		r = error_plain(err, ENOENT,
+			"workspace '%s' does not exist; make it or name another one",
+			facts->missing_workspace);
+	}
 	if (r == 0) {
 		r = attempt_plan(t, facts, arena, err);
 	}

@@ -133,6 +133,9 @@ struct native_facts {
 	bool force_owner_uid; /* the file system cannot idmap: outside uid is the workspace's owner */
 	uid_t caller_uid;
 	gid_t caller_gid;
+	/* NULL: it is there. A plan can be made without it, with the caller as its owner, who will be
+	 * the one to make it; a sandbox cannot be started. */
+	const char *missing_workspace;
 	uid_t owner_uid; /* of the workspace, on the host */
 	gid_t owner_gid;
 	int landlock_abi; /* < 1: none */
