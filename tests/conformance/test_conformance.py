@@ -212,3 +212,33 @@ def test_pipeline(home, row):
         else:
             assert answer["layer"] and answer["rule"] and answer["reason"] and answer["fix"]
     assert allowed == expect["allowed"]
+
+
+def test_a_first_plan_has_steps(home):
+    """Nothing of the sandbox exists yet; the plan says what would be done, and makes nothing."""
+    home.write('{agents: {defaults: {sandbox: {mode: "all"}}}}')
+    status, answer, text = home.run("sandbox", "plan", "--json")
+    assert status == 0, text
+    assert answer["backend"] == "native" and answer["steps"], answer.get("problem")
+    assert not (home.path / ".openclaw" / "sandboxes").exists()
+
+
+@pytest.mark.parametrize("docker, workspace", [
+    ({"binds": ["/etc/ssl:/x"]}, "/etc"),
+    ({"binds": ["/etc:/x"]}, "/"),
+    ({"binds": ["~/.ssh:/x"]}, "~"),
+    ({"binds": ["~/.openclaw/workspace/proj:/run"]}, "~/.openclaw/workspace"),
+    ({"workdir": "/proc"}, "~/.openclaw/workspace"),
+])
+def test_no_workspace_opens_what_is_blocked(fixture_home, docker, workspace):
+    fixture_home.write(fixture_home.expand_config(json.dumps({"agents": {"defaults": {
+        "workspace": workspace, "sandbox": {"mode": "all", "docker": docker}}}})))
+    status, answer, text = fixture_home.run("sandbox", "plan", "--json")
+    assert status == 1 and "error" in answer, text or answer
+
+
+def test_a_request_that_is_no_text_is_refused(home):
+    home.write('{agents: {defaults: {sandbox: {mode: "all"}}}}')
+    for command in (["sandbox", "explain"], ["sandbox", "plan"], ["policy", "check", "exec"]):
+        status, answer, text = home.run(*command, "--session", b"agent:main:\xff", "--json")
+        assert status == 1 and "UTF-8" in answer["error"]["message"], text
