@@ -17,7 +17,9 @@ struct backend_sandbox {
 	int stream_fd; /* connected; owned by the caller once start() returned 0 */
 	bool kept; /* keeper is a process that cleans up, not the sandbox's first */
 	uint32_t host_uid; /* lasting sandboxes: whom their processes are on the host */
-	pid_t keeper; /* native, host: the process to reap, child of the caller; else 0 */
+	pid_t keeper; /* the process to reap, child of the caller; 0: none */
+	int control_fd; /* docker: whose end tells the keeper to remove the sandbox */
+	char **env; /* docker: the image's and the declared variables; NULL: none; finish() frees */
 	uint8_t token[WIRE_TOKEN_SIZE];
 	bool has_token; /* false: the stream was inherited, hello carries no secret */
 	bool missing[LAYER_COUNT_]; /* layers it had to go without (allowed by the spec) */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
+#include "backend/setup.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "cli/request.h"
@@ -50,8 +51,9 @@ static bool has_name(const struct strv *env, const char *name, size_t len)
 	return false;
 }
 
-/* What a login would set, unless the configuration sets it. Nothing of the host's (contract D22). */
-static void sandbox_env(struct decision *decision, bool tty, struct strv *ret)
+/* The image's variables, which sandboxes without an image have not, and what a login would set, unless
+ * the configuration sets it. Nothing of the host's (contract D22). */
+static void sandbox_env(struct decision *decision, bool tty, char *const *image, struct strv *ret)
 {
 	const char *defaults[] = {
 		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -60,8 +62,15 @@ static void sandbox_env(struct decision *decision, bool tty, struct strv *ret)
 	};
 	const struct strv *declared = &decision->spec.env;
 
+	for (; image != NULL && *image != NULL; image++) {
+		if (!has_name(declared, *image, strcspn(*image, "="))) {
+			strv_add(ret, &decision->arena, *image);
+		}
+	}
 	for (size_t i = 0; i < ARRAY_SIZE(defaults) - (tty ? 0 : 1); i++) {
-		if (!has_name(declared, defaults[i], strcspn(defaults[i], "="))) {
+		size_t len = strcspn(defaults[i], "=");
+
+		if (!has_name(declared, defaults[i], len) && !has_name(ret, defaults[i], len)) {
 			strv_add_ref(ret, &decision->arena, defaults[i]);
 		}
 	}
@@ -219,7 +228,7 @@ static int report_result(const struct cmd_call *call, const char *cwd,
 /* --- doing it --- */
 
 static void fill_spawn(const struct cmd_call *call, struct decision *decision, bool on_host,
-	struct wire_spawn *ret)
+	char *const *image_env, struct wire_spawn *ret)
 {
 	const struct exec_args *args = call->args;
 	struct strv env = {0};
@@ -227,7 +236,7 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	if (on_host) {
 		host_env(decision, &env);
 	} else {
-		sandbox_env(decision, args->tty, &env);
+		sandbox_env(decision, args->tty, image_env, &env);
 	}
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;
@@ -246,6 +255,32 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	}
 }
 
+enum { SETUP_HELLO_TIMEOUT_MS = 10000 };
+
+/* Whoever waits at a terminal sees what is going on. */
+static void show_setup(void *arg, const uint8_t *data, size_t len)
+{
+	(void)arg;
+	(void)!write(STDERR_FILENO, data, len);
+}
+
+/* A sandbox that dialled has to prove who it is before it is told anything; setup_run() asks for a
+ * ready link, too. Otherwise the command is the first thing that is sent. */
+static int set_up(const struct cmd_call *call, struct link *link, const struct sandbox_spec *spec,
+	bool dialled, struct error *err)
+{
+	const struct exec_args *args = call->args;
+	bool show = !args->quiet && isatty(STDERR_FILENO);
+	int r;
+
+	if (spec->backend == BACKEND_HOST || (spec->setup_command == NULL && !dialled)) {
+		return 0;
+	}
+	r = link_wait_ready(link, SETUP_HELLO_TIMEOUT_MS, err);
+	return r < 0 ? error_prefix(err, "the sandbox did not start")
+		     : setup_run(link, spec, show ? show_setup : NULL, NULL, err);
+}
+
 static int run_in(const struct cmd_call *call, const struct backend_ops *backend,
 	struct decision *decision, bool on_host)
 {
@@ -257,14 +292,18 @@ static int run_in(const struct cmd_call *call, const struct backend_ops *backend
 	struct link *link;
 	int status;
 
-	fill_spawn(call, decision, on_host, &spawn);
 	if (backend->start(&decision->spec, &start_opts, &sandbox, &err) < 0) {
 		return fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
 	}
+	fill_spawn(call, decision, on_host, sandbox.env, &spawn);
 	link = link_new(
 		sandbox.stream_fd, sandbox.has_token ? sandbox.token : NULL, true, NULL, NULL);
-	session_run(link, &spawn, &result, &err);
-	status = report_result(call, spawn.cwd, &result, &err);
+	if (set_up(call, link, &decision->spec, sandbox.has_token, &err) < 0) {
+		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
+	} else {
+		session_run(link, &spawn, &result, &err);
+		status = report_result(call, spawn.cwd, &result, &err);
+	}
 	(void)link_free(link);
 	if (backend->finish(&sandbox, &ignored) < 0 && status == STATUS_OK) {
 		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &ignored);

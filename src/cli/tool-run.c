@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <poll.h>
 
+#include "backend/setup.h"
 #include "base/clock.h"
 #include "base/own.h"
 #include "sandbox/resolve.h"
@@ -66,6 +67,10 @@ static int start_one(const struct backend_ops *backend, const struct sandbox_spe
 	r = link_wait_ready(*ret_link, HELLO_TIMEOUT_MS, err);
 	if (r < 0) {
 		(void)error_prefix(err, "the sandbox did not start");
+	} else if (spec->backend != BACKEND_HOST) {
+		r = setup_run(*ret_link, spec, NULL, NULL, err);
+	}
+	if (r < 0) {
 		*ret_link = link_free(*ret_link);
 		(void)backend->finish(ret, &ignored);
 	}

@@ -62,6 +62,9 @@ struct sandbox_spec {
 	size_t mount_count;
 	const char *setup_command;
 	const char *runtime; /* docker.runtime */
+	const char *docker_socket; /* docker.socket; sandbox_resolve() puts in the one to use */
+	const char *label_prefix; /* "openclaw." */
+	const char *instance; /* of the state directory; NULL until resolved */
 	const char
 		*native_root; /* NULL: the host's own /usr ...; else an unpacked image directory */
 	bool allow_missing[LAYER_COUNT_];

@@ -8,37 +8,76 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "sandbox/binds.h"
+#include "sandbox/engine.h"
 #include "sandbox/hash.h"
 #include "sandbox/workspace.h"
 
-/* Whether this build can talk to a container engine. */
-static const bool docker_built = false;
+/* 64 bits of a hash: enough for the instances that one host has. */
+enum { INSTANCE_LENGTH = 16 };
 
-static const char *choose_backend(struct decision *d)
+/* With backend auto an engine is used when one answers; a decision, not something to fall back from. */
+static const char *choose_auto(struct decision *d)
 {
 	struct sandbox_spec *spec = &d->spec;
-	const char *key = decision_provenance(d, "sandbox.backend");
+	struct error why;
+	int r = engine_find(d, &why);
+
+	if (r == 0) {
+		r = engine_knock(spec->docker_socket, &why);
+	}
+	if (r == 0) {
+		spec->backend = BACKEND_DOCKER;
+		return arena_printf(&d->arena, "auto: the container engine at '%s' answers",
+			spec->docker_socket);
+	}
+	spec->backend = BACKEND_NATIVE;
+	return arena_printf(&d->arena,
+		"auto: %s; so the sandbox is built from the kernel's own namespaces", why.text);
+}
+
+static int choose_backend(struct decision *d, const char **ret_reason, struct error *err)
+{
+	struct sandbox_spec *spec = &d->spec;
 
 	if (!d->sandboxed) {
 		spec->backend = BACKEND_HOST;
-		return arena_printf(&d->arena, "the sandbox is off for this session (mode %s%s)",
-			sandbox_mode_name(d->mode),
-			d->mode == MODE_NON_MAIN ? ", main session" : "");
+		*ret_reason =
+			arena_printf(&d->arena, "the sandbox is off for this session (mode %s%s)",
+				sandbox_mode_name(d->mode),
+				d->mode == MODE_NON_MAIN ? ", main session" : "");
+		return 0;
 	}
 	if (d->elevated.granted) {
 		spec->backend = BACKEND_HOST;
-		return "this call is elevated: it leaves the sandbox";
+		*ret_reason = "this call is elevated: it leaves the sandbox";
+		return 0;
 	}
-	if (spec->backend != BACKEND_AUTO) {
-		return arena_printf(&d->arena, "configured by %s", key);
+	if (spec->backend == BACKEND_AUTO) {
+		*ret_reason = choose_auto(d);
+		return 0;
 	}
-	spec->backend = docker_built ? BACKEND_DOCKER : BACKEND_NATIVE;
-	return docker_built ? "a container engine answers"
-			    : "auto: the docker backend is not part of this version, so the "
-			      "sandbox is built from the kernel's own namespaces";
+	*ret_reason = arena_printf(
+		&d->arena, "configured by %s", decision_provenance(d, "sandbox.backend"));
+	return spec->backend == BACKEND_DOCKER ? engine_find(d, err) : 0;
+}
+
+/* Two instances on one host may have sandboxes of the same name; their state directories differ. */
+static const char *derive_instance(struct decision *d)
+{
+	char hex[HASH_HEX_SIZE];
+	struct error ignored;
+	bool missing;
+	char *path;
+
+	if (bind_canonical(&d->arena, d->config->state_dir, &path, &missing, &ignored) < 0) {
+		path = path_normalize(&d->arena, d->config->state_dir);
+	}
+	hash_sha256_hex(path, strlen(path), hex);
+	return arena_strndup(&d->arena, hex, INSTANCE_LENGTH);
 }
 
 static int derive_user(struct decision *d, struct error *err)
@@ -101,9 +140,12 @@ static int resolve_host(struct decision *d, unsigned flags, struct error *err)
 int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_backend_reason,
 	struct error *err)
 {
-	const char *reason = choose_backend(decision);
-	int r;
+	const char *reason = NULL;
+	int r = choose_backend(decision, &reason, err);
 
+	if (r < 0) {
+		return r;
+	}
 	if (decision->spec.backend == BACKEND_HOST) {
 		r = resolve_host(decision, flags, err);
 	} else {
@@ -121,6 +163,7 @@ int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_
 	if (r < 0) {
 		return r;
 	}
+	decision->spec.instance = derive_instance(decision);
 	decision->spec.config_hash = config_hash(decision);
 	*ret_backend_reason = reason;
 	return 0;

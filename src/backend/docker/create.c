@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The container, as an engine is asked for it. What is not configurable: no new privileges, no
+ * restart, no log, no capability added, nothing of the host's namespaces, no health check of the
+ * image's (it would run beside the tools), creel-init as the first process.
+ */
+#include "backend/docker/create.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/macro.h"
+#include "base/mem.h"
+#include "base/own.h"
+
+#define RUN_TARGET "/run/creel"
+#define INIT_TARGET "/run/creel/init"
+
+enum {
+	NANO_PER_MILLI_CPU = 1000000,
+	/* Docker's own profile has 12 KiB. */
+	PROFILE_MAX = 1024 * 1024,
+};
+
+static json_t *text_list(const struct strv *list)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		json_array_append_new(array, json_string(list->items[i]));
+	}
+	return array;
+}
+
+/* --- labels --- */
+
+static void add_label(json_t *labels, const char *prefix, const char *name, const char *value)
+{
+	_cleanup_free_ char *key = xasprintf("%s%s", prefix, name);
+
+	if (value != NULL && value[0] != '\0') {
+		json_object_set_new(labels, key, json_string(value));
+	}
+}
+
+/* The original's labels under the brand's name; ours say which instance of Creel it belongs to. */
+static json_t *labels_of(const struct sandbox_spec *spec, const struct create_opts *opts)
+{
+	json_t *labels = json_object();
+	const char *prefix = spec->label_prefix != NULL ? spec->label_prefix : "creel.";
+	_cleanup_free_ char *now = xasprintf("%llu", (unsigned long long)opts->now_ms);
+
+	add_label(labels, prefix, "sandbox", "1");
+	add_label(labels, prefix, "sessionKey", spec->scope_key);
+	add_label(labels, prefix, "createdAtMs", now);
+	add_label(labels, prefix, "configHash", spec->config_hash);
+	add_label(labels, "creel.", "instance", spec->instance);
+	if (opts->once) {
+		add_label(labels, "creel.", "once", "1");
+	}
+	return labels;
+}
+
+/* --- mounts --- */
+
+/* SELinux relabelling can be asked for in the older form only, "source:target:mode". */
+static bool wants_relabel(const struct spec_mount *mount)
+{
+	const char *mode = mount->raw != NULL ? strrchr(mount->raw, ':') : NULL;
+
+	return mode != NULL && strchr(mode, '/') == NULL && strpbrk(mode, "zZ") != NULL;
+}
+
+/*
+ * A mount of this form fails when its source is not there; the older form would make a directory that
+ * belongs to root. Read-only ones come without what is mounted below them on the host: before
+ * API 1.44 that would stay writable.
+ */
+static json_t *bind_of(const char *source, const char *target, bool read_only)
+{
+	return json_pack("{s:s,s:s,s:s,s:b,s:{s:s,s:b}}", "Type", "bind", "Source", source,
+		"Target", target, "ReadOnly", read_only ? 1 : 0, "BindOptions", "Propagation",
+		"rprivate", "NonRecursive", read_only ? 1 : 0);
+}
+
+static void add_mounts(
+	json_t *host, const struct sandbox_spec *spec, const struct create_opts *opts)
+{
+	json_t *mounts = json_array(), *binds = json_array();
+
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		const struct spec_mount *m = &spec->mounts[i];
+
+		if (wants_relabel(m)) {
+			_cleanup_free_ char *text =
+				xasprintf("%s:%s%s", m->source, m->target, strrchr(m->raw, ':'));
+
+			json_array_append_new(binds, json_string(text));
+		} else {
+			json_array_append_new(mounts, bind_of(m->source, m->target, m->read_only));
+		}
+	}
+	json_array_append_new(mounts, bind_of(opts->run_dir, RUN_TARGET, true));
+	json_array_append_new(mounts, bind_of(opts->init_path, INIT_TARGET, true));
+	json_object_set_new(host, "Mounts", mounts);
+	json_object_set_new(host, "Binds", binds);
+}
+
+/* "/tmp:size=64m" is a target and its options. */
+static json_t *tmpfs_of(const struct strv *list)
+{
+	json_t *object = json_object();
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *item = list->items[i];
+		size_t len = strcspn(item, ":");
+
+		json_object_setn_new(
+			object, item, len, json_string(item[len] == ':' ? item + len + 1 : ""));
+	}
+	return object;
+}
+
+/* --- security options --- */
+
+/* The engine wants the profile itself, not its name. */
+static int read_profile(const char *path, json_t **ret, struct error *err)
+{
+	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);
+	_cleanup_free_ char *text = xmalloc(PROFILE_MAX);
+	json_error_t where;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, PROFILE_MAX);
+
+	if (n < 0) {
+		return error_set(
+			err, errno, "cannot read the profile '%s' of docker.seccompProfile", path);
+	}
+	if (n == PROFILE_MAX) {
+		return error_plain(err, EFBIG,
+			"the profile '%s' of docker.seccompProfile is longer than 1 MiB", path);
+	}
+	*ret = json_loadb(text, (size_t)n, 0, &where);
+	return *ret != NULL ? 0
+			    : error_plain(err, EINVAL,
+				      "the profile '%s' of docker.seccompProfile is not JSON: "
+				      "line %d: %s",
+				      path, where.line, where.text);
+}
+
+static int security_option(const char *option, json_t *list, struct error *err)
+{
+	static const char seccomp[] = "seccomp=";
+	const char *value = option + sizeof(seccomp) - 1;
+	_cleanup_free_ char *text = NULL, *item = NULL;
+	json_t *profile;
+	int r;
+
+	/* Newer engines know their own profile by this name. */
+	if (strncmp(option, seccomp, sizeof(seccomp) - 1) != 0 || strcmp(value, "builtin") == 0) {
+		json_array_append_new(list, json_string(option));
+		return 0;
+	}
+	r = read_profile(value, &profile, err);
+	if (r < 0) {
+		return r;
+	}
+	text = json_dumps(profile, JSON_COMPACT);
+	item = xasprintf("%s%s", seccomp, text != NULL ? text : "");
+	json_array_append_new(list, json_string(item));
+	json_decref(profile);
+	return 0;
+}
+
+static int add_security(json_t *host, const struct sandbox_spec *spec, struct error *err)
+{
+	json_t *list = json_array();
+	int r = 0;
+
+	json_object_set_new(host, "SecurityOpt", list);
+	for (size_t i = 0; i < spec->security_opt.count && r == 0; i++) {
+		r = security_option(spec->security_opt.items[i], list, err);
+	}
+	return r;
+}
+
+/* --- limits --- */
+
+static void add_limits(json_t *host, const struct sandbox_spec *spec)
+{
+	json_t *ulimits = json_array();
+
+	for (size_t i = 0; i < spec->ulimit_count; i++) {
+		const struct spec_ulimit *u = &spec->ulimits[i];
+
+		json_array_append_new(
+			ulimits, json_pack("{s:s,s:I,s:I}", "Name", u->name, "Soft",
+					 (json_int_t)u->soft, "Hard", (json_int_t)u->hard));
+	}
+	json_object_set_new(host, "Ulimits", ulimits);
+	if (spec->pids_limit > 0) {
+		json_object_set_new(host, "PidsLimit", json_integer(spec->pids_limit));
+	}
+	if (spec->memory > 0) {
+		json_object_set_new(host, "Memory", json_integer(spec->memory));
+	}
+	if (spec->memory_swap != 0) {
+		json_object_set_new(host, "MemorySwap", json_integer(spec->memory_swap));
+	}
+	if (spec->cpu_millis > 0) {
+		json_object_set_new(
+			host, "NanoCpus", json_integer(spec->cpu_millis * NANO_PER_MILLI_CPU));
+	}
+}
+
+static json_t *host_config(const struct sandbox_spec *spec, const struct create_opts *opts)
+{
+	json_t *host = json_pack("{s:s,s:b,s:o,s:o,s:o,s:o,s:{s:s},s:{s:s},s:b,s:s,s:b,s:b}",
+		"NetworkMode", spec->network, "ReadonlyRootfs", spec->read_only_root ? 1 : 0,
+		"Tmpfs", tmpfs_of(&spec->tmpfs), "CapDrop", text_list(&spec->cap_drop), "Dns",
+		text_list(&spec->dns), "ExtraHosts", text_list(&spec->extra_hosts), "RestartPolicy",
+		"Name", "no", "LogConfig", "Type", "none", "AutoRemove", opts->once ? 1 : 0,
+		"IpcMode", "private", "Privileged", 0, "PublishAllPorts", 0);
+
+	if (spec->runtime != NULL) {
+		json_object_set_new(host, "Runtime", json_string(spec->runtime));
+	}
+	add_mounts(host, spec, opts);
+	add_limits(host, spec);
+	return host;
+}
+
+int docker_create_body(const struct sandbox_spec *spec, const struct create_opts *opts,
+	json_t **ret, struct error *err)
+{
+	json_t *host = host_config(spec, opts);
+	json_t *command = json_pack("[s,s]", "--dir", RUN_TARGET);
+	json_t *body = json_pack("{s:s,s:s,s:o,s:[s],s:o,s:o,s:{s:[s]},s:o}", "Image", spec->image,
+		"WorkingDir", spec->workdir, "Env", text_list(&spec->env), "Entrypoint",
+		INIT_TARGET, "Cmd", command, "Labels", labels_of(spec, opts), "Healthcheck", "Test",
+		"NONE", "HostConfig", host);
+	int r = add_security(host, spec, err);
+
+	if (spec->user != NULL) {
+		json_object_set_new(body, "User", json_string(spec->user));
+	}
+	if (opts->once) {
+		json_array_append_new(command, json_string("--once"));
+	}
+	if (r < 0) {
+		json_decref(body);
+		return r;
+	}
+	*ret = body;
+	return 0;
+}
+
+const char *docker_setup_script(const char *image)
+{
+	return strstr(image, "sandbox-common") != NULL ? "scripts/sandbox-common-setup.sh"
+						       : "scripts/sandbox-setup.sh";
+}

@@ -1,0 +1,63 @@
+"""Fixtures for the tests of the docker backend."""
+import os
+
+import pytest
+
+from engine import Engine, FakeEngine, why_not
+from sandbox import Sandbox, write_config
+from support import need
+
+
+@pytest.fixture(scope="session")
+def engine():
+    """A real engine with the sandbox image in it; one for the whole run."""
+    if os.getuid() != 0:
+        pytest.skip(why_not())
+    need(why_not() is None, str(why_not()))
+    engine = Engine()
+    try:
+        engine.start()
+        engine.make_image()
+        yield engine
+    finally:
+        engine.stop()
+
+
+@pytest.fixture
+def clean_engine(engine):
+    """The test has to leave no container behind."""
+    before = engine.containers()
+    yield engine
+    assert engine.containers() == before
+
+
+@pytest.fixture
+def docker(creel_bin, home, workspace, clean_engine):
+    """Sandboxes in containers that may write their workspace; docker.engine is where they are."""
+    os.chown(workspace, 1000, 1000)
+    sandbox = Sandbox(creel_bin, home, workspace)
+    sandbox.engine = clean_engine
+
+    def configure(docker=None, **keys):
+        write_config(home, backend="docker",
+                     docker={"socket": str(clean_engine.socket), **(docker or {})}, **keys)
+
+    sandbox.configure = configure
+    configure()
+    return sandbox
+
+
+@pytest.fixture
+def fake(creel_bin, home, workspace, tmp_path):
+    """fake(script) is a Sandbox whose engine answers as the script says."""
+    running = []
+
+    def start(script):
+        path = tmp_path / f"fake{len(running)}.sock"
+        running.append(FakeEngine(path, script))
+        write_config(home, backend="docker", docker={"socket": str(path)})
+        return Sandbox(creel_bin, home, workspace)
+
+    yield start
+    for engine in running:
+        engine.stop()
