@@ -141,11 +141,11 @@ void check_env(struct loader *l, struct doc_node *node)
 }
 
 /* Bytes of a size. False: reported. */
-static bool read_size(struct loader *l, const struct doc_node *node, int64_t *ret)
+static bool read_size(struct loader *l, struct doc_node *node, int64_t *ret)
 {
 	const char *text;
 
-	if (node->type == DOC_INT) {
+	if (doc_make_integer(node)) {
 		*ret = node->integer;
 		return true;
 	}

@@ -346,6 +346,21 @@ json_t *doc_to_heap_json(const struct doc_node *node)
 	return convert(node);
 }
 
+bool doc_make_integer(struct doc_node *node)
+{
+	static const double exact_limit = 9007199254740992.0;
+	double whole;
+
+	if (node->type == DOC_REAL && node->real > -exact_limit && node->real < exact_limit) {
+		whole = (double)(int64_t)node->real;
+		if (!(whole < node->real) && !(whole > node->real)) {
+			node->integer = (int64_t)node->real;
+			node->type = DOC_INT;
+		}
+	}
+	return node->type == DOC_INT;
+}
+
 /* While a tree is being built, jansson allocates from this arena: nothing in it is ever freed one
  * by one, and a large configuration costs a few large allocations. No threads, no recursion. */
 static struct arena *building;

@@ -70,6 +70,10 @@ struct doc_node *doc_new_string(struct arena *a, const char *text, const struct 
 /* A node of its own with the same content, so that it can hang in another list. */
 struct doc_node *doc_alias(struct arena *a, const struct doc_node *node);
 
+/* Is it a number without a fraction? One that is written 24.0 or 1e3 becomes DOC_INT; past 2^53 a
+ * double no longer tells. */
+bool doc_make_integer(struct doc_node *node);
+
 void doc_append(struct doc_node *container, struct doc_node *child); /* key or index is set */
 /* Under key, which must live as long as the tree. doc_add() is for a key that is not there yet. */
 void doc_set(struct doc_node *object, const char *key, struct doc_node *child); /* replaces */

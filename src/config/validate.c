@@ -55,27 +55,14 @@ static void wrong_type(struct loader *l, const struct doc_node *node, const stru
 		"expected %s; found %s", expected, found(l, node, row));
 }
 
-static bool is_whole(double value)
-{
-	double whole;
-
-	if (value <= -exact_limit || value >= exact_limit) {
-		return false;
-	}
-	whole = (double)(int64_t)value;
-	return !(whole < value) && !(whole > value);
-}
-
 static void validate_number(struct loader *l, struct doc_node *node, const struct schema_row *row)
 {
 	bool limited = row->min < row->max;
 	bool integer = row->type == SCHEMA_INT;
 	double value;
 
-	/* 24.0 and 1e3 are integers as well. */
-	if (integer && node->type == DOC_REAL && is_whole(node->real)) {
-		node->integer = (int64_t)node->real;
-		node->type = DOC_INT;
+	if (integer) {
+		(void)doc_make_integer(node);
 	}
 	if (node->type != DOC_INT && (integer || node->type != DOC_REAL)) {
 		wrong_type(l, node, row, integer ? "an integer" : "a number");

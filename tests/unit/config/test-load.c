@@ -441,13 +441,14 @@ static void test_normalised(void **state)
 	home_make(&home);
 	config = home_load(&home,
 		"{ agents: { defaults: { sandbox: { browser: { noVncEnabled: false }, prune: { idleHours: 1e1 },\n"
-		"  docker: { setupCommand: ['a', 'b'], pidsLimit: 24.0, memory: ' ' } } } },\n"
+		"  docker: { setupCommand: ['a', 'b'], pidsLimit: 24.0, memory: ' ', memorySwap: 1e9 } } } },\n"
 		"  tools: { exec: { timeoutSeconds: 5 } } }");
 	assert_no_issues(config);
 	assert_value(config, "agents.defaults.sandbox.browser", "{\"enableNoVnc\":false}");
 	assert_value(config, "agents.defaults.sandbox.prune.idleHours", "10");
 	assert_value(config, "agents.defaults.sandbox.docker.setupCommand", "\"a\\nb\"");
 	assert_value(config, "agents.defaults.sandbox.docker.pidsLimit", "24");
+	assert_value(config, "agents.defaults.sandbox.docker.memorySwap", "1000000000");
 	assert_value(config, "tools.exec.timeoutSec", "5");
 	assert_value(config, "tools.exec.timeoutSeconds", NULL);
 	(void)config_free(config);
