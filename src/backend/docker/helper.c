@@ -67,7 +67,7 @@ static int do_run(struct helper *helper, const json_t *request, json_t **ret, st
 	};
 	bool once = json_is_true(json_object_get(request, "once"));
 	char ref[CONTAINER_REF_SIZE] = "";
-	json_t *env;
+	json_t *env = NULL;
 	int r;
 
 	if (helper->engine != NULL) {
