@@ -5,117 +5,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wire/cursor.h"
+
 enum { OUTPUT_HEAD = 1 + 8 };
-
-/*
- * A reading cursor. The first field that does not fit or is not allowed is remembered by name, and
- * every later read gives zeroes: a decoder reads all its fields and asks once, at its end.
- */
-struct cursor {
-	const uint8_t *at;
-	size_t left;
-	const char *bad;
-};
-
-static struct cursor cursor_on(struct wire_bytes payload)
-{
-	return (struct cursor){.at = payload.data, .left = payload.len};
-}
-
-static void reject(struct cursor *c, const char *field)
-{
-	if (c->bad == NULL) {
-		c->bad = field;
-	}
-	c->left = 0;
-}
-
-static const uint8_t *get_raw(struct cursor *c, size_t len, const char *field)
-{
-	const uint8_t *at = c->at;
-
-	if (c->bad != NULL || c->left < len) {
-		reject(c, field);
-		return NULL;
-	}
-	c->at += len;
-	c->left -= len;
-	return at;
-}
-
-static uint64_t get_uint(struct cursor *c, size_t size, const char *field)
-{
-	const uint8_t *at = get_raw(c, size, field);
-	uint64_t value = 0;
-
-	for (size_t i = 0; at != NULL && i < size; i++) {
-		value |= (uint64_t)at[i] << (8 * i);
-	}
-	return value;
-}
-
-static uint16_t get_u16(struct cursor *c, const char *field)
-{
-	return (uint16_t)get_uint(c, 2, field);
-}
-
-static uint32_t get_u32(struct cursor *c, const char *field)
-{
-	return (uint32_t)get_uint(c, 4, field);
-}
-
-static uint64_t get_u64(struct cursor *c, const char *field)
-{
-	return get_uint(c, 8, field);
-}
-
-/* A value within min..max. */
-static uint32_t get_range(
-	struct cursor *c, size_t size, uint32_t min, uint32_t max, const char *field)
-{
-	uint64_t value = get_uint(c, size, field);
-
-	if (c->bad == NULL && (value < min || value > max)) {
-		reject(c, field);
-	}
-	return c->bad == NULL ? (uint32_t)value : min;
-}
-
-static bool get_bool(struct cursor *c, const char *field)
-{
-	return get_range(c, 1, 0, 1, field) == 1;
-}
-
-static struct wire_bytes get_string(struct cursor *c, size_t max, const char *field)
-{
-	uint32_t len = get_u32(c, field);
-	const uint8_t *at;
-
-	if (len > max) {
-		reject(c, field);
-	}
-	at = get_raw(c, len, field);
-	if (at != NULL && len > 0 && memchr(at, '\0', len) != NULL) {
-		reject(c, field);
-	}
-	if (c->bad != NULL) {
-		return (struct wire_bytes){0};
-	}
-	return (struct wire_bytes){.data = at, .len = len};
-}
-
-/* The verdict on a whole payload. */
-static int finish(const struct cursor *c, const char *frame, struct error *err)
-{
-	if (c->bad != NULL) {
-		return error_plain(err, EPROTO, "malformed %s frame: bad %s", frame, c->bad);
-	}
-	if (c->left > 0) {
-		return error_plain(
-			err, EPROTO, "malformed %s frame: %zu bytes left over", frame, c->left);
-	}
-	return 0;
-}
 
 int frame_peek(const uint8_t *data, size_t len, struct frame_header *ret_header, struct error *err)
 {
@@ -126,10 +18,10 @@ int frame_peek(const uint8_t *data, size_t len, struct frame_header *ret_header,
 	if (len < FRAME_HEADER_SIZE) {
 		return 0;
 	}
-	header.length = get_u32(&c, "length");
-	header.kind = get_u16(&c, "kind");
-	flags = get_u16(&c, "flags");
-	header.stream = get_u32(&c, "stream");
+	header.length = cursor_u32(&c, "length");
+	header.kind = cursor_u16(&c, "kind");
+	flags = cursor_u16(&c, "flags");
+	header.stream = cursor_u32(&c, "stream");
 	if (header.length > LIMIT_FRAME_PAYLOAD) {
 		return error_plain(err, EPROTO, "frame of %u bytes is over the limit of %d",
 			header.length, LIMIT_FRAME_PAYLOAD);
@@ -180,14 +72,14 @@ int frame_get_empty(struct wire_bytes payload, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
 
-	return finish(&c, "empty", err);
+	return cursor_end(&c, "empty", err);
 }
 
 int frame_get_u32(struct wire_bytes payload, uint32_t *ret, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint32_t value = get_u32(&c, "number");
-	int r = finish(&c, "number", err);
+	uint32_t value = cursor_u32(&c, "number");
+	int r = cursor_end(&c, "number", err);
 
 	if (r == 0) {
 		*ret = value;
@@ -198,8 +90,8 @@ int frame_get_u32(struct wire_bytes payload, uint32_t *ret, struct error *err)
 int frame_get_u64(struct wire_bytes payload, uint64_t *ret, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint64_t value = get_u64(&c, "number");
-	int r = finish(&c, "number", err);
+	uint64_t value = cursor_u64(&c, "number");
+	int r = cursor_end(&c, "number", err);
 
 	if (r == 0) {
 		*ret = value;
@@ -210,8 +102,8 @@ int frame_get_u64(struct wire_bytes payload, uint64_t *ret, struct error *err)
 int frame_get_string(struct wire_bytes payload, struct wire_bytes *ret, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	struct wire_bytes text = get_string(&c, WIRE_MAX_TEXT, "text");
-	int r = finish(&c, "text", err);
+	struct wire_bytes text = cursor_string(&c, WIRE_MAX_TEXT, "text");
+	int r = cursor_end(&c, "text", err);
 
 	if (r == 0) {
 		*ret = text;
@@ -263,17 +155,17 @@ int frame_get_hello(struct wire_bytes payload, struct wire_hello *ret, struct er
 	const uint8_t *token;
 	int r;
 
-	hello.version = get_u32(&c, "version");
-	hello.capabilities = get_u32(&c, "capabilities");
-	token = get_raw(&c, WIRE_TOKEN_SIZE, "token");
+	hello.version = cursor_u32(&c, "version");
+	hello.capabilities = cursor_u32(&c, "capabilities");
+	token = cursor_raw(&c, WIRE_TOKEN_SIZE, "token");
 	if (token != NULL) {
 		memcpy(hello.token, token, WIRE_TOKEN_SIZE);
 	}
-	hello.instance = get_u64(&c, "instance");
-	hello.processes = get_range(&c, 4, 0, LIMIT_PROCESSES, "processes");
-	hello.next_stream = get_u32(&c, "next stream");
-	hello.reconnect = get_bool(&c, "reconnect");
-	r = finish(&c, "hello", err);
+	hello.instance = cursor_u64(&c, "instance");
+	hello.processes = cursor_range(&c, 4, 0, LIMIT_PROCESSES, "processes");
+	hello.next_stream = cursor_u32(&c, "next stream");
+	hello.reconnect = cursor_bool(&c, "reconnect");
+	r = cursor_end(&c, "hello", err);
 	if (r == 0) {
 		*ret = hello;
 	}
@@ -294,10 +186,10 @@ int frame_get_welcome(struct wire_bytes payload, struct wire_welcome *ret, struc
 	struct wire_welcome welcome = {0};
 	int r;
 
-	welcome.version = get_u32(&c, "version");
-	welcome.capabilities = get_u32(&c, "capabilities");
-	welcome.once = get_bool(&c, "once");
-	r = finish(&c, "welcome", err);
+	welcome.version = cursor_u32(&c, "version");
+	welcome.capabilities = cursor_u32(&c, "capabilities");
+	welcome.once = cursor_bool(&c, "once");
+	r = cursor_end(&c, "welcome", err);
 	if (r == 0) {
 		*ret = welcome;
 	}
@@ -320,11 +212,11 @@ int frame_get_failed(struct wire_bytes payload, struct wire_failed *ret, struct 
 	struct wire_failed failed = {0};
 	int r;
 
-	failed.stage = get_range(&c, 4, WIRE_FAIL_REQUEST, WIRE_FAIL_EXEC, "stage");
+	failed.stage = cursor_range(&c, 4, WIRE_FAIL_REQUEST, WIRE_FAIL_EXEC, "stage");
 	/* 4095: MAX_ERRNO, the largest that a Linux system call can give. */
-	failed.errnum = get_range(&c, 4, 1, 4095, "errno");
-	failed.text = get_string(&c, WIRE_MAX_TEXT, "text");
-	r = finish(&c, "failed", err);
+	failed.errnum = cursor_range(&c, 4, 1, 4095, "errno");
+	failed.text = cursor_string(&c, WIRE_MAX_TEXT, "text");
+	r = cursor_end(&c, "failed", err);
 	if (r == 0) {
 		*ret = failed;
 	}
@@ -343,16 +235,16 @@ int frame_get_output(struct wire_bytes payload, enum wire_channel *ret_channel,
 	uint64_t *ret_offset, struct wire_bytes *ret_data, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint32_t channel = get_range(&c, 1, WIRE_STDOUT, WIRE_STDERR, "channel");
-	uint64_t offset = get_u64(&c, "offset");
+	uint32_t channel = cursor_range(&c, 1, WIRE_STDOUT, WIRE_STDERR, "channel");
+	uint64_t offset = cursor_u64(&c, "offset");
 	struct wire_bytes data = {.data = c.at, .len = c.left};
 	int r;
 
 	if (c.bad == NULL && (data.len == 0 || offset > UINT64_MAX - data.len)) {
-		reject(&c, data.len == 0 ? "length" : "offset");
+		cursor_reject(&c, data.len == 0 ? "length" : "offset");
 	}
 	c.left = 0;
-	r = finish(&c, "output", err);
+	r = cursor_end(&c, "output", err);
 	if (r == 0) {
 		*ret_channel = (enum wire_channel)channel;
 		*ret_offset = offset;
@@ -372,9 +264,9 @@ int frame_get_credit(struct wire_bytes payload, enum wire_channel *ret_channel, 
 	struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint32_t channel = get_range(&c, 1, WIRE_STDOUT, WIRE_STDERR, "channel");
-	uint32_t bytes = get_u32(&c, "bytes");
-	int r = finish(&c, "credit", err);
+	uint32_t channel = cursor_range(&c, 1, WIRE_STDOUT, WIRE_STDERR, "channel");
+	uint32_t bytes = cursor_u32(&c, "bytes");
+	int r = cursor_end(&c, "credit", err);
 
 	if (r == 0) {
 		*ret_channel = (enum wire_channel)channel;
@@ -394,9 +286,9 @@ int frame_get_resize(
 	struct wire_bytes payload, uint16_t *ret_rows, uint16_t *ret_columns, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint16_t rows = get_u16(&c, "rows");
-	uint16_t columns = get_u16(&c, "columns");
-	int r = finish(&c, "resize", err);
+	uint16_t rows = cursor_u16(&c, "rows");
+	uint16_t columns = cursor_u16(&c, "columns");
+	int r = cursor_end(&c, "resize", err);
 
 	if (r == 0) {
 		*ret_rows = rows;
@@ -417,9 +309,9 @@ int frame_get_signal(struct wire_bytes payload, uint32_t *ret_signo,
 	enum wire_signal_scope *ret_scope, struct error *err)
 {
 	struct cursor c = cursor_on(payload);
-	uint32_t signo = get_range(&c, 4, 1, WIRE_MAX_SIGNAL, "signal");
-	uint32_t scope = get_range(&c, 1, WIRE_SIGNAL_GROUP, WIRE_SIGNAL_END, "scope");
-	int r = finish(&c, "signal", err);
+	uint32_t signo = cursor_range(&c, 4, 1, WIRE_MAX_SIGNAL, "signal");
+	uint32_t scope = cursor_range(&c, 1, WIRE_SIGNAL_GROUP, WIRE_SIGNAL_END, "scope");
+	int r = cursor_end(&c, "signal", err);
 
 	if (r == 0) {
 		*ret_signo = signo;
@@ -445,20 +337,20 @@ static void add_exited(struct buf *out, const struct wire_exited *exited)
 static struct wire_exited get_exited(struct cursor *c, bool may_run)
 {
 	struct wire_exited exited = {0};
-	uint32_t code = get_u32(c, "code");
+	uint32_t code = cursor_u32(c, "code");
 
 	if (code > 255 && code != UINT32_MAX) {
-		reject(c, "code");
+		cursor_reject(c, "code");
 	}
 	exited.code = code == UINT32_MAX ? -1 : (int32_t)code;
-	exited.signal = (int32_t)get_range(c, 4, 0, WIRE_MAX_SIGNAL, "signal");
-	exited.timed_out = get_bool(c, "timed out");
-	exited.out_bytes = get_u64(c, "stdout bytes");
-	exited.err_bytes = get_u64(c, "stderr bytes");
-	exited.cpu_us = get_u64(c, "cpu time");
-	exited.max_rss_kib = get_u64(c, "memory");
+	exited.signal = (int32_t)cursor_range(c, 4, 0, WIRE_MAX_SIGNAL, "signal");
+	exited.timed_out = cursor_bool(c, "timed out");
+	exited.out_bytes = cursor_u64(c, "stdout bytes");
+	exited.err_bytes = cursor_u64(c, "stderr bytes");
+	exited.cpu_us = cursor_u64(c, "cpu time");
+	exited.max_rss_kib = cursor_u64(c, "memory");
 	if (c->bad == NULL && !may_run && (exited.code < 0) == (exited.signal == 0)) {
-		reject(c, "status: a code or a signal");
+		cursor_reject(c, "status: a code or a signal");
 	}
 	return exited;
 }
@@ -473,7 +365,7 @@ int frame_get_exited(struct wire_bytes payload, struct wire_exited *ret, struct 
 {
 	struct cursor c = cursor_on(payload);
 	struct wire_exited exited = get_exited(&c, false);
-	int r = finish(&c, "exited", err);
+	int r = cursor_end(&c, "exited", err);
 
 	if (r == 0) {
 		*ret = exited;
@@ -497,12 +389,12 @@ int frame_get_attach(struct wire_bytes payload, struct wire_attach *ret, struct 
 	struct wire_attach attach = {0};
 	int r;
 
-	attach.out_offset = get_u64(&c, "stdout offset");
-	attach.err_offset = get_u64(&c, "stderr offset");
-	attach.out_credit = get_u32(&c, "stdout credit");
-	attach.err_credit = get_u32(&c, "stderr credit");
-	attach.follow = get_bool(&c, "follow");
-	r = finish(&c, "attach", err);
+	attach.out_offset = cursor_u64(&c, "stdout offset");
+	attach.err_offset = cursor_u64(&c, "stderr offset");
+	attach.out_credit = cursor_u32(&c, "stdout credit");
+	attach.err_credit = cursor_u32(&c, "stderr credit");
+	attach.follow = cursor_bool(&c, "follow");
+	r = cursor_end(&c, "attach", err);
 	if (r == 0) {
 		*ret = attach;
 	}
@@ -534,21 +426,21 @@ int frame_get_process(struct wire_bytes payload, struct wire_process *ret, struc
 	struct wire_process process = {0};
 	int r;
 
-	process.stream = get_range(&c, 4, 1, UINT32_MAX, "stream");
-	process.pid = get_u32(&c, "pid");
-	process.running = get_bool(&c, "running");
+	process.stream = cursor_range(&c, 4, 1, UINT32_MAX, "stream");
+	process.pid = cursor_u32(&c, "pid");
+	process.running = cursor_bool(&c, "running");
 	process.exited = get_exited(&c, process.running);
-	process.out_first = get_u64(&c, "stdout start");
-	process.out_end = get_u64(&c, "stdout end");
-	process.err_first = get_u64(&c, "stderr start");
-	process.err_end = get_u64(&c, "stderr end");
-	process.started_ms = get_u64(&c, "start time");
-	process.name = get_string(&c, WIRE_MAX_NAME, "name");
+	process.out_first = cursor_u64(&c, "stdout start");
+	process.out_end = cursor_u64(&c, "stdout end");
+	process.err_first = cursor_u64(&c, "stderr start");
+	process.err_end = cursor_u64(&c, "stderr end");
+	process.started_ms = cursor_u64(&c, "start time");
+	process.name = cursor_string(&c, WIRE_MAX_NAME, "name");
 	if (c.bad == NULL &&
 		(process.out_end < process.out_first || process.err_end < process.err_first)) {
-		reject(&c, "ring: the end is before the start");
+		cursor_reject(&c, "ring: the end is before the start");
 	}
-	r = finish(&c, "process", err);
+	r = cursor_end(&c, "process", err);
 	if (r == 0) {
 		*ret = process;
 	}
@@ -666,16 +558,16 @@ int frame_add_spawn(
 
 static const struct wire_rlimit *get_rlimits(struct cursor *c, struct arena *arena, size_t *ret)
 {
-	uint32_t count = get_range(c, 4, 0, WIRE_MAX_RLIMITS, "number of limits");
+	uint32_t count = cursor_range(c, 4, 0, WIRE_MAX_RLIMITS, "number of limits");
 	struct wire_rlimit *list = arena_calloc(arena, count + 1, sizeof(*list));
 
 	for (uint32_t i = 0; i < count && c->bad == NULL; i++) {
 		/* 15: RLIMIT_RTTIME, the last that Linux has. */
-		list[i].resource = get_range(c, 4, 0, 15, "limit");
-		list[i].soft = get_u64(c, "soft limit");
-		list[i].hard = get_u64(c, "hard limit");
+		list[i].resource = cursor_range(c, 4, 0, 15, "limit");
+		list[i].soft = cursor_u64(c, "soft limit");
+		list[i].hard = cursor_u64(c, "hard limit");
 		if (list[i].soft > list[i].hard) {
-			reject(c, "limit: soft over hard");
+			cursor_reject(c, "limit: soft over hard");
 		}
 	}
 	*ret = count;
@@ -685,18 +577,18 @@ static const struct wire_rlimit *get_rlimits(struct cursor *c, struct arena *are
 static const char *const *get_list(
 	struct cursor *c, struct arena *arena, size_t *strings, const char *field)
 {
-	uint32_t count = get_range(c, 4, 0, LIMIT_SPAWN_STRINGS, field);
+	uint32_t count = cursor_range(c, 4, 0, LIMIT_SPAWN_STRINGS, field);
 	const char **list;
 
 	/* Each string takes four bytes or more: a count that cannot fit allocates nothing. */
 	if (count > c->left / 4 || count > LIMIT_SPAWN_STRINGS - *strings) {
-		reject(c, field);
+		cursor_reject(c, field);
 		count = 0;
 	}
 	*strings += count;
 	list = arena_calloc(arena, count + 1, sizeof(*list));
 	for (uint32_t i = 0; i < count && c->bad == NULL; i++) {
-		struct wire_bytes text = get_string(c, LIMIT_SPAWN_BYTES, field);
+		struct wire_bytes text = cursor_string(c, LIMIT_SPAWN_BYTES, field);
 
 		if (text.data != NULL) {
 			list[i] = arena_strndup(arena, (const char *)text.data, text.len);
@@ -726,32 +618,32 @@ int frame_get_spawn(
 	size_t strings = 0;
 	int r;
 
-	spawn.flags = get_range(&c, 4, 0, WIRE_SPAWN_FLAGS_, "flags");
-	spawn.uid = get_u32(&c, "uid");
-	spawn.gid = get_u32(&c, "gid");
-	spawn.rows = get_u16(&c, "rows");
-	spawn.columns = get_u16(&c, "columns");
-	spawn.ring_bytes = get_range(&c, 4, 0, LIMIT_RING_MAX, "ring size");
-	spawn.timeout_ms = get_u32(&c, "timeout");
-	spawn.grace_ms = get_u32(&c, "grace");
-	spawn.credit = get_u32(&c, "credit");
+	spawn.flags = cursor_range(&c, 4, 0, WIRE_SPAWN_FLAGS_, "flags");
+	spawn.uid = cursor_u32(&c, "uid");
+	spawn.gid = cursor_u32(&c, "gid");
+	spawn.rows = cursor_u16(&c, "rows");
+	spawn.columns = cursor_u16(&c, "columns");
+	spawn.ring_bytes = cursor_range(&c, 4, 0, LIMIT_RING_MAX, "ring size");
+	spawn.timeout_ms = cursor_u32(&c, "timeout");
+	spawn.grace_ms = cursor_u32(&c, "grace");
+	spawn.credit = cursor_u32(&c, "credit");
 	spawn.rlimits = get_rlimits(&c, arena, &spawn.rlimit_count);
 	if (c.left > LIMIT_SPAWN_BYTES + 8) {
-		reject(&c, "size of the command and its environment");
+		cursor_reject(&c, "size of the command and its environment");
 	}
-	cwd = get_string(&c, LIMIT_SPAWN_BYTES, "working directory");
+	cwd = cursor_string(&c, LIMIT_SPAWN_BYTES, "working directory");
 	if (cwd.len > 0) {
 		spawn.cwd = arena_strndup(arena, (const char *)cwd.data, cwd.len);
 	}
 	spawn.argv = get_list(&c, arena, &strings, "command");
 	if (spawn.argv[0] == NULL) {
-		reject(&c, "command");
+		cursor_reject(&c, "command");
 	}
 	spawn.env = get_list(&c, arena, &strings, "environment");
 	if (c.bad == NULL && !env_is_sound(spawn.env)) {
-		reject(&c, "environment");
+		cursor_reject(&c, "environment");
 	}
-	r = finish(&c, "spawn", err);
+	r = cursor_end(&c, "spawn", err);
 	if (r == 0) {
 		*ret = spawn;
 	}

@@ -5,66 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
-/* A reading cursor: the first bad field is remembered, every later read gives zeroes. */
-struct cursor {
-	const uint8_t *at;
-	size_t left;
-	const char *bad;
-};
-
-static uint64_t get_uint(struct cursor *c, size_t size, uint64_t max, const char *field)
-{
-	uint64_t value = 0;
-
-	if (c->bad != NULL || c->left < size) {
-		c->bad = c->bad != NULL ? c->bad : field;
-		return 0;
-	}
-	for (size_t i = 0; i < size; i++) {
-		value |= (uint64_t)c->at[i] << (8 * i);
-	}
-	c->at += size;
-	c->left -= size;
-	if (value > max) {
-		c->bad = field;
-		return 0;
-	}
-	return value;
-}
-
-static uint32_t get_u32(struct cursor *c, uint32_t max, const char *field)
-{
-	return (uint32_t)get_uint(c, 4, max, field);
-}
-
-static struct wire_bytes get_string(struct cursor *c, uint32_t max, const char *field)
-{
-	struct wire_bytes text = {.len = get_u32(c, max, field)};
-
-	text.data = c->at;
-	if (c->bad == NULL &&
-		(text.len > c->left || (text.len > 0 && memchr(c->at, '\0', text.len) != NULL))) {
-		c->bad = field;
-	}
-	if (c->bad != NULL) {
-		return (struct wire_bytes){0};
-	}
-	c->at += text.len;
-	c->left -= text.len;
-	return text;
-}
-
-static int finish(const struct cursor *c, const char *frame, struct error *err)
-{
-	if (c->bad != NULL) {
-		return error_plain(err, EPROTO, "malformed %s frame: bad %s", frame, c->bad);
-	}
-	if (c->left > 0) {
-		return error_plain(
-			err, EPROTO, "malformed %s frame: %zu bytes left over", frame, c->left);
-	}
-	return 0;
-}
+#include "wire/cursor.h"
 
 static void add_string(struct buf *out, struct wire_bytes text)
 {
@@ -99,26 +40,26 @@ int frame_add_file_request(struct buf *out, uint32_t stream,
 int frame_get_file_request(
 	struct wire_bytes payload, struct wire_file_request *ret, struct error *err)
 {
-	struct cursor c = {.at = payload.data, .left = payload.len};
+	struct cursor c = cursor_on(payload);
 	struct wire_file_request request = {0};
 	int r;
 
-	request.op = get_u32(&c, WIRE_FILE_OP_END_ - 1, "op");
-	request.flags = get_u32(&c, WIRE_FILE_FLAGS_, "flags");
-	request.offset = get_uint(&c, 8, UINT64_MAX, "offset");
-	request.limit = get_uint(&c, 8, UINT64_MAX, "limit");
-	request.max_bytes = get_uint(&c, 8, UINT64_MAX, "max bytes");
-	request.root = get_string(&c, WIRE_FILE_MAX_PATH, "root");
-	request.path = get_string(&c, WIRE_FILE_MAX_PATH, "path");
-	request.a_len = get_u32(&c, WIRE_FILE_MAX_BODY, "first length");
-	request.b_len = get_u32(&c, WIRE_FILE_MAX_BODY - request.a_len, "second length");
+	request.op = cursor_range(&c, 4, 0, WIRE_FILE_OP_END_ - 1, "op");
+	request.flags = cursor_range(&c, 4, 0, WIRE_FILE_FLAGS_, "flags");
+	request.offset = cursor_u64(&c, "offset");
+	request.limit = cursor_u64(&c, "limit");
+	request.max_bytes = cursor_u64(&c, "max bytes");
+	request.root = cursor_string(&c, WIRE_FILE_MAX_PATH, "root");
+	request.path = cursor_string(&c, WIRE_FILE_MAX_PATH, "path");
+	request.a_len = cursor_range(&c, 4, 0, WIRE_FILE_MAX_BODY, "first length");
+	request.b_len = cursor_range(&c, 4, 0, WIRE_FILE_MAX_BODY - request.a_len, "second length");
 	if (c.bad == NULL && request.op == 0) {
 		c.bad = "op";
 	}
 	if (c.bad == NULL && (request.root.len == 0 || request.root.data[0] != '/')) {
 		c.bad = "root";
 	}
-	r = finish(&c, "file request", err);
+	r = cursor_end(&c, "file request", err);
 	if (r == 0) {
 		*ret = request;
 	}
@@ -173,17 +114,17 @@ void frame_add_file_done(struct buf *out, uint32_t stream, const struct wire_fil
 
 int frame_get_file_done(struct wire_bytes payload, struct wire_file_done *ret, struct error *err)
 {
-	struct cursor c = {.at = payload.data, .left = payload.len};
+	struct cursor c = cursor_on(payload);
 	struct wire_file_done done = {0};
 	int r;
 
 	/* 4095: MAX_ERRNO, the largest that a Linux system call can give. */
-	done.errnum = get_u32(&c, 4095, "errno");
-	done.text = get_string(&c, WIRE_MAX_TEXT, "text");
+	done.errnum = cursor_range(&c, 4, 0, 4095, "errno");
+	done.text = cursor_string(&c, WIRE_MAX_TEXT, "text");
 	for (size_t i = 0; i < WIRE_FILE_FACTS; i++) {
-		done.facts[i] = get_uint(&c, 8, UINT64_MAX, "fact");
+		done.facts[i] = cursor_u64(&c, "fact");
 	}
-	r = finish(&c, "file done", err);
+	r = cursor_end(&c, "file done", err);
 	if (r == 0) {
 		*ret = done;
 	}
