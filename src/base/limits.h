@@ -57,6 +57,15 @@ enum {
 	LIMIT_GREP_OUTPUT = 256 * 1024,
 	LIMIT_GREP_PATTERN = 1024,
 	LIMIT_IGNORE_FILE = 1024 * 1024,
+	/* What is put into a sandbox's workspace: a text that an agent reads whole, a file that came with
+	 * a message (the original's own limit), and skills, each a few files that are looked at before
+	 * every call. */
+	LIMIT_BOOTSTRAP_FILE = 2 * 1024 * 1024,
+	LIMIT_MEDIA_FILE = 5 * 1024 * 1024,
+	LIMIT_SKILLS = 256,
+	LIMIT_SKILL_FILES = 2000,
+	LIMIT_SKILL_BYTES = 32 * 1024 * 1024,
+	LIMIT_SKILL_DEPTH = 16,
 };
 
 #endif

@@ -12,6 +12,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_doctor,
 	&cmd_sandbox_explain,
 	&cmd_sandbox_plan,
+	&cmd_sandbox_stage,
 	&cmd_policy_check,
 	&cmd_policy_match,
 	&cmd_config_validate,

@@ -10,6 +10,7 @@ extern const struct cmd cmd_tool;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_sandbox_explain;
 extern const struct cmd cmd_sandbox_plan;
+extern const struct cmd cmd_sandbox_stage;
 extern const struct cmd cmd_policy_check;
 extern const struct cmd cmd_policy_match;
 extern const struct cmd cmd_config_validate;

@@ -12,6 +12,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "sandbox/binds.h"
+#include "sandbox/content.h"
 #include "sandbox/engine.h"
 #include "sandbox/hash.h"
 #include "sandbox/workspace.h"
@@ -128,6 +129,14 @@ static int prepare_workspaces(struct decision *d, unsigned flags, struct error *
 	return r;
 }
 
+/* What the agent finds in a workspace that is not its own. */
+static int fill_workspace(const struct decision *d, struct error *err)
+{
+	int r = bootstrap_seed(d, err);
+
+	return r == 0 ? skills_mirror(d, err) : r;
+}
+
 /* Commands on the host run in the agent's workspace; nothing of a container is needed for them. */
 static int resolve_host(struct decision *d, unsigned flags, struct error *err)
 {
@@ -155,6 +164,9 @@ int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_
 		}
 		if (r == 0) {
 			r = prepare_workspaces(decision, flags, err);
+		}
+		if (r == 0 && (flags & RESOLVE_CREATE) != 0) {
+			r = fill_workspace(decision, err);
 		}
 	}
 	if (r == 0) {

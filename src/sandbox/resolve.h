@@ -6,7 +6,9 @@
 #include "policy/decide.h"
 
 enum resolve_flags {
-	RESOLVE_CREATE = 1, /* make the sandbox's own workspace directory when it is missing */
+	/* Make the sandbox's own workspace directory when it is missing, and bring bootstrap files and
+	 * skills in it up to date. */
+	RESOLVE_CREATE = 1,
 };
 
 /*
