@@ -43,6 +43,8 @@ enum {
 	LIMIT_READ_PAGE_MAX = 1024 * 1024,
 	LIMIT_READ_LINES = 2000,
 	LIMIT_READ_IMAGE = 5 * 1024 * 1024,
+	/* Bytes of a file that a program, not a model, gets at once. */
+	LIMIT_READ_RAW = 5 * 1024 * 1024,
 	/* Bytes that one call may pass to find a line, and to count the lines after its page. */
 	LIMIT_READ_SKIP = 2040 * 1024 * 1024,
 	LIMIT_READ_COUNT = 64 * 1024 * 1024,

@@ -5,7 +5,7 @@
  *
  *	READ   offset, limit: lines; max_bytes. DATA: the lines or the image. Facts: kind, size, first
  *	       line, lines, next offset, total lines, cut, width << 32 | height or length of the long
- *	       line. text: the MIME type of an image
+ *	       line. text: the MIME type of an image. With RAW offset and limit are bytes, DATA too
  *	WRITE  a: content. Facts: created, bytes, in place, other names
  *	EDIT   a: old, b: new. DATA: the diff. Facts: first line, tolerant, diff is cut, bytes, in place
  *	PATCH  a: the patch. DATA: the lines that name what changed
@@ -54,6 +54,7 @@ static int run_read(struct job *job)
 		.offset = job->wire.offset,
 		.limit = job->wire.limit,
 		.max_bytes = (size_t)job->wire.max_bytes,
+		.raw = (job->wire.flags & WIRE_FILE_RAW) != 0,
 	};
 	struct fs_read_result result = {0};
 	int r = fs_read(&job->root, job->path, &opts, &result, &job->err);

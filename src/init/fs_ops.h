@@ -35,7 +35,7 @@ struct fs_root {
 
 /* ---- read ---- */
 
-enum fs_read_kind { FS_READ_TEXT, FS_READ_IMAGE, FS_READ_BINARY };
+enum fs_read_kind { FS_READ_TEXT, FS_READ_IMAGE, FS_READ_BINARY, FS_READ_RAW };
 
 /* Why a page ends before the file does. */
 enum fs_cut {
@@ -51,12 +51,14 @@ struct fs_read_opts {
 	uint64_t limit; /* lines; 0: LIMIT_READ_LINES, which is also the most */
 	size_t max_bytes; /* 0: LIMIT_READ_PAGE; at most LIMIT_READ_PAGE_MAX */
 	size_t max_image; /* 0: LIMIT_READ_IMAGE */
+	bool raw; /* offset, from 0, and limit are bytes, whatever the file is; limit 0: LIMIT_READ_RAW,
+		   * which is also the most */
 };
 
 struct fs_read_result {
 	enum fs_read_kind kind;
 	struct buf data; /* owned: the lines, raw, with their ends but the last when cut; the image;
-				 nothing for binary */
+				 nothing for binary; raw: the bytes */
 	uint64_t size; /* bytes of the file */
 	uint64_t first_line; /* of data */
 	uint64_t line_count;

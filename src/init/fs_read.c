@@ -343,6 +343,32 @@ static int read_text(struct reader *r, const struct fs_read_opts *opts, struct f
 	return 0;
 }
 
+/* Fewer bytes than asked for at the end of the file, none behind it. */
+static int read_raw(int fd, const struct fs_place *place, const struct fs_read_opts *opts,
+	struct fs_read_result *ret, struct error *err)
+{
+	size_t want = opts->limit > 0 && opts->limit < LIMIT_READ_RAW ? (size_t)opts->limit
+								      : LIMIT_READ_RAW;
+	uint64_t offset = opts->offset;
+
+	ret->kind = FS_READ_RAW;
+	while (ret->data.len < want && offset <= INT64_MAX) {
+		size_t left = want - ret->data.len;
+		size_t room = left < READ_CHUNK ? left : READ_CHUNK;
+		ssize_t n = pread(fd, buf_reserve(&ret->data, room), room, (off_t)offset);
+
+		if (n < 0) {
+			return error_set(err, errno, "cannot read '%s'", place->label);
+		}
+		if (n == 0) {
+			break;
+		}
+		buf_commit(&ret->data, (size_t)n);
+		offset += (uint64_t)n;
+	}
+	return 0;
+}
+
 static int read_image(int fd, const struct fs_place *place, size_t max, struct fs_read_result *ret,
 	struct error *err)
 {
@@ -384,6 +410,16 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 		r = fs_place_open(root, &place, &fd, &st, err);
 	}
 	if (r < 0) {
+		return r;
+	}
+	if (opts->raw) {
+		result.size = (uint64_t)st.st_size;
+		r = read_raw(fd, &place, opts, &result, err);
+		if (r == 0) {
+			result.mime =
+				fs_image_mime((const uint8_t *)result.data.data, result.data.len);
+			*ret = TAKE(result, (struct fs_read_result){0});
+		}
 		return r;
 	}
 	reader = (struct reader){.fd = fd, .place = &place, .chunk = chunk, .last_is_end = true};

@@ -45,6 +45,25 @@ static const char parameters[] =
 	"\"ask\":{\"type\":\"string\",\"description\":\"off, on-miss or always\"},"
 	"\"node\":{\"type\":\"string\"}},\"required\":[\"command\"]}";
 
+/* As exec_result.c makes it. */
+static const char output[] =
+	"{\"type\":\"object\",\"properties\":{"
+	"\"status\":{\"type\":\"string\",\"enum\":[\"completed\",\"failed\",\"running\"]},"
+	"\"exitCode\":{\"type\":[\"integer\",\"null\"]},"
+	"\"exitSignal\":{\"type\":\"string\"},"
+	"\"timedOut\":{\"type\":\"boolean\"},"
+	"\"durationMs\":{\"type\":\"integer\"},"
+	"\"aggregated\":{\"type\":\"string\",\"description\":\"Its output, stdout and stderr as they came\"},"
+	"\"cwd\":{\"type\":\"string\"},"
+	"\"truncated\":{\"type\":\"boolean\",\"description\":\"Only the end of the output is here\"},"
+	"\"totalBytes\":{\"type\":\"integer\"},"
+	"\"lostBytes\":{\"type\":\"integer\"},"
+	"\"sessionId\":{\"type\":\"string\",\"description\":\"For process, when it runs in the "
+	"background or has more output\"},"
+	"\"pid\":{\"type\":\"integer\"},"
+	"\"startedAt\":{\"type\":\"integer\",\"description\":\"Milliseconds since 1970\"},"
+	"\"tail\":{\"type\":\"string\",\"description\":\"What it has printed so far\"}}}";
+
 struct exec_request {
 	const char *command, *workdir, *host, *security, *ask;
 	bool background, background_given, pty, elevated, elevated_given;
@@ -554,8 +573,11 @@ static void abort_exec(struct tool_call *call)
 
 const struct tool tool_exec = {
 	.name = "exec",
+	.title = "Run a command",
 	.summary = "Run a shell command. Long ones go on in the background, see process.",
 	.parameters = parameters,
+	.output = output,
+	.hints = TOOL_DESTRUCTIVE | TOOL_OPEN_WORLD,
 	.start = start,
 	.abort = abort_exec,
 };

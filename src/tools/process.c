@@ -350,8 +350,10 @@ static void abort_poll(struct tool_call *call)
 
 const struct tool tool_process = {
 	.name = "process",
+	.title = "Background commands",
 	.summary = "List, read, feed and end commands that run in the background.",
 	.parameters = parameters,
+	.hints = TOOL_DESTRUCTIVE | TOOL_OPEN_WORLD,
 	.start = start,
 	.abort = abort_poll,
 };

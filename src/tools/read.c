@@ -7,6 +7,7 @@
 #include "tools/args.h"
 #include "tools/base64.h"
 #include "tools/file_call.h"
+#include "tools/read_raw.h"
 #include "tools/utf8.h"
 
 /* The kinds and cuts that a worker reports: enum fs_read_kind and fs_cut of init/fs_ops.h, which is
@@ -181,11 +182,17 @@ static void state_finish(void *p)
 
 static int start(struct tool_call *call, const json_t *args, struct error *err)
 {
-	struct file_call *file = file_call_new(call, on_page);
-	struct read_state *state = arena_alloc(&file->arena, sizeof(*state));
 	size_t adaptive = CONTEXT_TOKENS_DEFAULT * 4 / 5;
-	int r;
+	struct read_state *state;
+	struct file_call *file;
+	bool raw = false;
+	int r = args_bool(args, "raw", &raw, NULL, err);
 
+	if (r < 0 || raw) {
+		return r < 0 ? r : read_raw_start(call, args, err);
+	}
+	file = file_call_new(call, on_page);
+	state = arena_alloc(&file->arena, sizeof(*state));
 	file->more = state;
 	file->finish_more = state_finish;
 	state->offset = 1;
@@ -202,8 +209,10 @@ static int start(struct tool_call *call, const json_t *args, struct error *err)
 
 const struct tool tool_read = {
 	.name = "read",
+	.title = "Read a file",
 	.summary = "Read a text file by pages, or an image (jpg, png, gif, webp).",
 	.parameters = parameters,
+	.hints = TOOL_READS_ONLY | TOOL_IDEMPOTENT,
 	.start = start,
 	.abort = file_call_abort,
 };

@@ -37,6 +37,23 @@ static const char grep_parameters[] =
 	"\"limit\":{\"type\":\"number\",\"description\":\"Most matches to show (default 100)\"}},"
 	"\"required\":[\"pattern\"]}";
 
+static const char ls_output[] =
+	"{\"type\":\"object\",\"properties\":{\"entries\":{\"type\":\"array\",\"items\":{"
+	"\"type\":\"object\",\"properties\":{"
+	"\"name\":{\"type\":\"string\"},"
+	"\"type\":{\"type\":\"string\",\"description\":\"f file, d directory, l link, else special\"},"
+	"\"size\":{\"type\":\"integer\"},"
+	"\"mode\":{\"type\":\"integer\"},"
+	"\"mtime\":{\"type\":\"integer\",\"description\":\"Seconds since 1970\"},"
+	"\"target\":{\"type\":\"string\",\"description\":\"Where a link points\"}},"
+	"\"required\":[\"name\",\"type\"]}},"
+	"\"truncated\":{\"type\":\"boolean\"}}}";
+
+static const char glob_output[] = "{\"type\":\"object\",\"properties\":{"
+				  "\"count\":{\"type\":\"integer\"},"
+				  "\"paths\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
+				  "\"truncated\":{\"type\":\"boolean\"}}}";
+
 static int common_args(struct tool_call *call, const json_t *args, int64_t max,
 	struct wire_file_request *request, const char **ret_path, struct error *err)
 {
@@ -103,9 +120,11 @@ static void on_entries(struct tool_call *call, struct file_answer *answer)
 			type == 'd' ? "/" : "", type == 'l' ? " -> " : "",
 			type == 'l' ? target : "");
 		(void)json_array_append_new(entries,
-			json_pack("{s:o, s:s%, s:I, s:i, s:I}", "name",
+			json_pack("{s:o, s:s%, s:I, s:i, s:I, s:o*}", "name",
 				result_string(name, strlen(name)), "type", &type, (size_t)1, "size",
-				(json_int_t)size, "mode", (int)mode, "mtime", (json_int_t)mtime));
+				(json_int_t)size, "mode", (int)mode, "mtime", (json_int_t)mtime,
+				"target",
+				type == 'l' ? result_string(target, strlen(target)) : NULL));
 	}
 	if (text.len == 0) {
 		buf_add_str(&text, "(empty directory)");
@@ -128,16 +147,19 @@ static void on_paths(struct tool_call *call, struct file_answer *answer)
 	const char *at = answer->data.data;
 	const char *end = at != NULL ? at + answer->data.len : NULL;
 	_cleanup_buf_ struct buf text = {0};
+	json_t *paths = json_array();
 	const char *path;
 
 	while ((path = next_piece(&at, end)) != NULL) {
 		buf_addf(&text, "%s%s", text.len > 0 ? "\n" : "", path);
+		(void)json_array_append_new(paths, result_string(path, strlen(path)));
 	}
 	if (text.len == 0) {
 		buf_add_str(&text, "No files found matching pattern");
 	}
 	finish(call, &text, answer->done.facts[1] != 0,
-		json_pack("{s:I}", "count", (json_int_t)answer->done.facts[0]));
+		json_pack(
+			"{s:I, s:o}", "count", (json_int_t)answer->done.facts[0], "paths", paths));
 }
 
 static int glob_start(struct tool_call *call, const json_t *args, struct error *err)
@@ -273,22 +295,30 @@ static int grep_start(struct tool_call *call, const json_t *args, struct error *
 
 const struct tool tool_ls = {
 	.name = "ls",
+	.title = "List a directory",
 	.summary = "List a directory.",
 	.parameters = ls_parameters,
+	.output = ls_output,
+	.hints = TOOL_READS_ONLY | TOOL_IDEMPOTENT,
 	.start = ls_start,
 	.abort = file_call_abort,
 };
 const struct tool tool_glob = {
 	.name = "glob",
+	.title = "Find files",
 	.summary = "Find files by a pattern, without what .gitignore hides.",
 	.parameters = glob_parameters,
+	.output = glob_output,
+	.hints = TOOL_READS_ONLY | TOOL_IDEMPOTENT,
 	.start = glob_start,
 	.abort = file_call_abort,
 };
 const struct tool tool_grep = {
 	.name = "grep",
+	.title = "Search in files",
 	.summary = "Search files for a regular expression, without what .gitignore hides.",
 	.parameters = grep_parameters,
+	.hints = TOOL_READS_ONLY | TOOL_IDEMPOTENT,
 	.start = grep_start,
 	.abort = file_call_abort,
 };

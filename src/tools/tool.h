@@ -35,12 +35,24 @@ void tool_result_finish(struct tool_result *result);
 #define TOOL_FAIL_ABORTED "aborted" /* tool_call_abort() or the end of the session */
 #define TOOL_FAIL_UNAVAILABLE "unavailable" /* the sandbox is gone */
 
+/* What a call can do to the world, for clients that ask their user first. */
+enum tool_hint {
+	TOOL_READS_ONLY = 1, /* changes nothing */
+	TOOL_DESTRUCTIVE = 2, /* may overwrite or remove what was there */
+	TOOL_IDEMPOTENT = 4, /* the same call once more changes nothing more */
+	TOOL_OPEN_WORLD = 8, /* may reach further than the workspace */
+};
+
 /* One entry of the tool table: one file per tool. */
 struct tool_session;
 struct tool_call;
 struct tool {
-	const char *name, *summary;
+	const char *name, *title, *summary;
 	const char *parameters; /* JSON Schema 2020-12 of the arguments, as text */
+	/* The same of details, where they say all that content says; NULL: they do not. No member is
+	 * required: a failure has fewer. */
+	const char *output;
+	unsigned hints; /* enum tool_hint */
 	bool writes; /* not offered when workspaceAccess is ro */
 	/* Look at args, start the work. args live as long as the call. 0: running or already ended by
 	 * call_finish() (internal.h). -EINVAL: refused with err, nothing was started. */
@@ -50,6 +62,10 @@ struct tool {
 };
 const struct tool *tool_by_name(const char *name); /* aliases: bash, apply-patch; NULL: unknown */
 const struct tool *const *tool_table(size_t *ret_count);
+
+/* {"name","title","description","parameters","output"?,"annotations"{"readOnlyHint",..}}: a new
+ * reference. */
+json_t *tool_describe(const struct tool *tool);
 
 /* Does policy leave this tool to the session: false for writing tools under workspaceAccess ro. */
 bool tool_is_offered(const struct tool *tool, const struct decision *decision);

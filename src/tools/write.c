@@ -185,24 +185,30 @@ static int patch_start(struct tool_call *call, const json_t *args, struct error 
 
 const struct tool tool_write = {
 	.name = "write",
+	.title = "Write a file",
 	.summary = "Write a whole file; its directories are made.",
 	.parameters = write_parameters,
+	.hints = TOOL_DESTRUCTIVE | TOOL_IDEMPOTENT,
 	.writes = true,
 	.start = write_start,
 	.abort = file_call_abort,
 };
 const struct tool tool_edit = {
 	.name = "edit",
+	.title = "Edit a file",
 	.summary = "Replace one passage of a text file.",
 	.parameters = edit_parameters,
+	.hints = TOOL_DESTRUCTIVE,
 	.writes = true,
 	.start = edit_start,
 	.abort = file_call_abort,
 };
 const struct tool tool_apply_patch = {
 	.name = "apply_patch",
+	.title = "Apply a patch",
 	.summary = "Add, change, move and delete files by one patch, all or nothing.",
 	.parameters = patch_parameters,
+	.hints = TOOL_DESTRUCTIVE,
 	.writes = true,
 	.start = patch_start,
 	.abort = file_call_abort,

@@ -39,7 +39,8 @@ enum wire_file_flag {
 	WIRE_FILE_IGNORE_CASE = 4, /* grep */
 	WIRE_FILE_LITERAL = 8, /* grep: the pattern is a text, not an expression */
 	WIRE_FILE_NO_SYNC = 16, /* write, edit, patch: without fsync */
-	WIRE_FILE_FLAGS_ = 31,
+	WIRE_FILE_RAW = 32, /* read: bytes, not lines */
+	WIRE_FILE_FLAGS_ = 63,
 };
 
 enum {

@@ -64,6 +64,28 @@ def test_read_adaptive_pages_end(batch):
     assert more.startswith(f"{len(lines):08} ")
 
 
+def test_read_raw(batch):
+    (batch.workspace / "n.md").write_bytes("é\n".encode() * 3)
+    (batch.workspace / "b.bin").write_bytes(b"\0\xff\n" * 5)
+    (batch.workspace / "i.dat").write_bytes(png(2, 2))
+    (batch.workspace / "out").symlink_to("/etc/passwd")
+    details = batch.call("read", path="n.md", raw=True)["details"]
+    assert (details["mimeType"], details["encoding"], details["data"], details["size"]) == (
+        "text/markdown", "utf-8", "é\n" * 3, 9)
+    # half a character is no text
+    details = batch.call("read", path="n.md", raw=True, offset=1, limit=2)["details"]
+    assert (details["encoding"], base64.b64decode(details["data"]), details["bytes"]) == (
+        "base64", b"\xa9\n", 2)
+    details = batch.call("read", path="b.bin", raw=True, offset=3)["details"]
+    assert (details["mimeType"], base64.b64decode(details["data"])) == (
+        "application/octet-stream", b"\0\xff\n" * 4)
+    assert batch.call("read", path="i.dat", raw=True)["details"]["mimeType"] == "image/png"
+    assert batch.call("read", path="out", raw=True)["details"]["size"] > 0
+    for wrong in ({"path": "out", "beneath": True}, {"path": "/etc/passwd", "beneath": True},
+                  {"path": "n.md", "offset": -1}, {"path": "n.md", "limit": 0}, {"path": "none"}):
+        batch.fails("read", raw=True, **wrong)
+
+
 def test_read_errors(batch):
     (batch.workspace / "dir").mkdir()
     os.mkfifo(batch.workspace / "fifo")
@@ -186,6 +208,9 @@ def test_ls_glob_grep(batch):
     assert listed["content"][0]["text"].splitlines() == [
         ".git/", ".gitignore", "build/", "link -> src/a.c", "src/"]
     assert {e["name"]: e["type"] for e in listed["details"]["entries"]}["src"] == "d"
+    assert {e["name"]: e.get("target") for e in listed["details"]["entries"]} == {
+        ".git": None, ".gitignore": None, "build": None, "link": "src/a.c", "src": None}
+    assert batch.call("glob", pattern="**/*.c")["details"]["paths"] == ["src/a.c", "src/deep/b.c"]
     assert batch.text("glob", pattern="**/*.c") == "src/a.c\nsrc/deep/b.c"
     assert batch.text("glob", pattern="**/*.c", noIgnore=True).startswith("build/c.c\n")
     assert batch.text("glob", pattern="*.none") == "No files found matching pattern"

@@ -89,7 +89,11 @@ static struct span span_of(int i)
 static int run_read(struct error *err)
 {
 	struct fs_read_opts opts = {
-		.offset = number(2), .limit = number(3), .max_bytes = number(4)};
+		.offset = number(2),
+		.limit = number(3),
+		.max_bytes = number(4),
+		.raw = number(5) != 0,
+	};
 	struct fs_read_result ret;
 	int r = fs_read(&root, args[1].data, &opts, &ret, err);
 

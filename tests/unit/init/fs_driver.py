@@ -56,11 +56,11 @@ class Driver:
     def _number(self):
         return struct.unpack("<I", self._take(4))[0]
 
-    def read(self, path, offset=0, limit=0, max_bytes=0):
+    def read(self, path, offset=0, limit=0, max_bytes=0, raw=0):
         """A page as a dict."""
         names = ("kind", "data", "size", "first", "count", "next", "total", "cut", "long_line",
                  "mime", "width", "height")
-        fields = self.call("read", path, offset, limit, max_bytes)
+        fields = self.call("read", path, offset, limit, max_bytes, raw)
         return {n: f if n in ("data", "mime") else int(f) for n, f in zip(names, fields)}
 
     def write(self, path, data, sync=0):

@@ -13,7 +13,7 @@ import pytest
 
 from fs_driver import DRIVER, Driver, ToolError
 
-TEXT, IMAGE, BINARY = 0, 1, 2
+TEXT, IMAGE, BINARY, RAW = 0, 1, 2, 3
 CUT_NONE, CUT_LIMIT, CUT_LINES, CUT_BYTES, CUT_LONG = range(5)
 PAGE = 50 * 1024
 
@@ -445,3 +445,23 @@ def test_list(workspace):
     for path in ("b", "missing"):
         with pytest.raises(ToolError):
             driver.call("list", path, 0)
+
+
+def test_raw_bytes(workspace):
+    root, driver = workspace
+    data = bytes(range(256)) * 300
+    (root / "f").write_bytes(data)
+    for offset, limit in ((0, 0), (0, 1), (1, 70000), (65535, 2), (len(data) - 1, 9), (len(data), 1),
+                          (2 ** 63 - 1, 5), (2 ** 64 - 1, 5)):
+        page = driver.read("f", offset, limit, raw=1)
+        wanted = data[offset:offset + limit] if limit else data[offset:]
+        assert (page["kind"], page["size"], page["data"]) == (RAW, len(data), wanted)
+    (root / "g").write_bytes(b"GIF89a" + bytes(6 * 1024 * 1024))
+    page = driver.read("g", 0, 0, raw=1)
+    assert len(page["data"]) == 5 * 1024 * 1024 and page["mime"] == b"image/gif"
+    (root / "empty").write_bytes(b"")
+    assert driver.read("empty", raw=1)["data"] == b""
+    os.mkfifo(root / "fifo")
+    for path in ("fifo", ".", "none"):
+        with pytest.raises(ToolError):
+            driver.read(path, raw=1)

@@ -376,6 +376,21 @@ static void test_schemas_are_json(void **state)
 		assert_ptr_equal(tool_by_name(table[i]->name), table[i]);
 		json_decref(schema);
 	}
+	for (size_t i = 0; i < count; i++) {
+		json_t *told = tool_describe(table[i]);
+		const json_t *hints = json_object_get(told, "annotations");
+
+		assert_true(json_string_length(json_object_get(told, "title")) > 0);
+		assert_true(json_is_object(json_object_get(told, "parameters")));
+		assert_int_equal(
+			table[i]->output != NULL, json_is_object(json_object_get(told, "output")));
+		/* A tool that writes cannot only read, and one that only reads destroys nothing. */
+		if (json_is_true(json_object_get(hints, "readOnlyHint"))) {
+			assert_false(table[i]->writes);
+			assert_true(json_is_false(json_object_get(hints, "destructiveHint")));
+		}
+		json_decref(told);
+	}
 	assert_ptr_equal(tool_by_name("apply-patch"), tool_by_name("apply_patch"));
 	assert_null(tool_by_name("browser"));
 }
