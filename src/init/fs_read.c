@@ -352,7 +352,8 @@ static int read_raw(int fd, const struct fs_place *place, const struct fs_read_o
 	uint64_t offset = opts->offset;
 
 	ret->kind = FS_READ_RAW;
-	while (ret->data.len < want && offset <= INT64_MAX) {
+	/* pread(2) refuses a range that ends behind the largest offset. */
+	while (ret->data.len < want && offset <= INT64_MAX - READ_CHUNK) {
 		size_t left = want - ret->data.len;
 		size_t room = left < READ_CHUNK ? left : READ_CHUNK;
 		ssize_t n = pread(fd, buf_reserve(&ret->data, room), room, (off_t)offset);
