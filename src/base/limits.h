@@ -12,6 +12,8 @@ enum {
 	LIMIT_SPAWN_STRINGS = 4096,
 	/* Processes that one creel-init remembers, running or ended and not yet forgotten. */
 	LIMIT_PROCESSES = 4096,
+	/* Forwarded connections of one sandbox at once: a browser's tabs, a person's look at it. */
+	LIMIT_CONNECTIONS = 256,
 	/* Output kept per process when the spawn does not say otherwise (contract D11). */
 	LIMIT_RING_DEFAULT = 1024 * 1024,
 	LIMIT_RING_MAX = 16 * 1024 * 1024,

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "init/connect.h"
 #include "init/file.h"
 #include "init/internal.h"
 
@@ -22,6 +23,7 @@ enum {
 	/* Unsent control frames above which no more requests are read. */
 	OUT_HIGH = 1024 * 1024,
 	OUT_KEEP = 4 * 1024,
+	OUT_TRIM = 256 * 1024,
 	REDIAL_FIRST_MS = 100,
 	REDIAL_MAX_MS = 2000,
 };
@@ -44,6 +46,11 @@ struct buf *conn_out(struct init *init)
 static size_t unsent(const struct conn *conn)
 {
 	return conn->out.len - conn->out_sent;
+}
+
+size_t conn_unsent(const struct init *init)
+{
+	return unsent(&init->conn);
 }
 
 static void update_watch(struct conn *conn)
@@ -146,6 +153,7 @@ static void conn_lost(struct conn *conn)
 	reset_inflight(&conn->inflight);
 	process_each(init, detach_process);
 	file_detach(init);
+	connect_detach(init);
 	if (conn->once || conn->dir == NULL) {
 		init_quit(init);
 		return;
@@ -244,6 +252,10 @@ static size_t take_out(struct conn *conn, size_t sent)
 		if (conn->out.cap > OUT_KEEP) {
 			buf_finish(&conn->out);
 		}
+	} else if (conn->out_sent >= OUT_TRIM) {
+		/* A busy connection may keep it from ever being empty. */
+		buf_consume(&conn->out, conn->out_sent);
+		conn->out_sent = 0;
 	}
 	return sent - part;
 }
@@ -308,6 +320,9 @@ void conn_flush(struct init *init)
 	if (r < 0) {
 		conn_lost(conn);
 		return;
+	}
+	if (unsent(conn) == 0) {
+		connect_resume(init);
 	}
 	update_watch(conn);
 }
@@ -488,6 +503,7 @@ void conn_finish(struct init *init)
 	timer_cancel(&conn->redial);
 	watch_stop(&init->loop, &conn->watch);
 	cleanup_closep(&conn->watch.fd);
+	connect_detach(init);
 	buf_finish(&conn->out);
 	reset_inflight(&conn->inflight);
 	explicit_bzero(conn->token, sizeof(conn->token));

@@ -4,6 +4,7 @@
 #include <signal.h>
 
 #include "base/macro.h"
+#include "init/connect.h"
 #include "init/file.h"
 #include "init/internal.h"
 
@@ -211,6 +212,9 @@ int dispatch_frame(struct init *init, const struct frame_header *header, struct 
 {
 	if (header->kind >= FRAME_FILE_REQUEST && header->kind <= FRAME_FILE_ABORT) {
 		return file_frame(init, header, payload, err);
+	}
+	if (header->kind >= FRAME_CONNECT && header->kind <= FRAME_CONN_CLOSED) {
+		return connect_frame(init, header, payload, err);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(handlers); i++) {
 		if (handlers[i].kind != header->kind) {

@@ -16,6 +16,7 @@
 struct init;
 struct process;
 struct file_pool;
+struct connection;
 
 /* One output of a process: from its pipe or terminal into a ring, from there to the gateway. */
 struct channel {
@@ -140,6 +141,9 @@ struct init {
 	struct process *by_stream[INIT_BUCKETS];
 	struct process *by_pid[INIT_BUCKETS];
 	struct file_pool *file_pool; /* file.c; NULL until a file tool is used */
+	struct connection *connections; /* connect.c */
+	uint32_t connection_count;
+	bool connections_paused; /* one or more wait until the gateway reads */
 };
 
 /* conn.c: the connection. */
@@ -148,6 +152,7 @@ int conn_adopt(struct init *init, int adopt_fd); /* the stream starts: say hello
 void conn_finish(struct init *init);
 struct buf *conn_out(struct init *init); /* append control frames here, sent after this turn */
 bool conn_is_up(const struct init *init);
+size_t conn_unsent(const struct init *init); /* bytes of control frames not sent yet */
 void conn_flush(struct init *init); /* called after every turn of the loop */
 bool conn_is_idle(const struct init *init); /* nothing is left to send of what was begun */
 void conn_release(struct init *init, struct channel *channel); /* lets go of its ring */

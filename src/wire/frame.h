@@ -59,7 +59,7 @@ enum frame_kind {
 	FRAME_SHUTDOWN =
 		24, /* gateway, stream 0: u32 grace in ms; TERM, then KILL, then init exits */
 	FRAME_ERROR = 21, /* init, stream 0: string; sent before it closes on a malformed frame */
-	/* 26..63 file tools: see wire/frame_file.h; 64..95 port forwarding: see docs/PROTOCOL.md when they land */
+	/* 26..63: wire/frame_file.h; 64..95: wire/frame_connect.h */
 };
 
 enum wire_channel { WIRE_STDOUT = 1, WIRE_STDERR = 2 };

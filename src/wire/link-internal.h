@@ -37,6 +37,7 @@ struct link_process {
 };
 
 struct link_file;
+struct link_connection;
 struct link {
 	int fd;
 	bool once, check_token, ready, pumping;
@@ -54,6 +55,7 @@ struct link {
 	void *arg;
 	struct link_process *buckets[LINK_BUCKETS];
 	struct link_file *files; /* requests at work, newest first */
+	struct link_connection *connections; /* newest first */
 };
 
 /* End the link, once: every process that has not ended hears `lost`. Returns link->dead. */
@@ -79,5 +81,12 @@ bool link_file_known(const struct link *link, uint32_t stream);
 int link_file_frame(struct link *link, const struct frame_header *header, struct wire_bytes payload,
 	struct error *err);
 void link_files_lost(struct link *link);
+
+/* link_connect.c */
+bool link_connection_known(const struct link *link, uint32_t stream);
+/* One frame for a connection that is known. 0, or -EPROTO with the reason. */
+int link_connection_frame(struct link *link, const struct frame_header *header,
+	struct wire_bytes payload, struct error *err);
+void link_connections_lost(struct link *link);
 
 #endif

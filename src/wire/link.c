@@ -95,6 +95,7 @@ int link_die(struct link *link, int num, const struct error *why)
 		link->out_sent = 0;
 		link_processes_lost(link);
 		link_files_lost(link);
+		link_connections_lost(link);
 	}
 	return link->dead;
 }

@@ -290,6 +290,9 @@ int link_process_frame(struct link *link, const struct frame_header *header,
 	if (p == NULL && link_file_known(link, header->stream)) {
 		return link_file_frame(link, header, payload, err);
 	}
+	if (p == NULL && link_connection_known(link, header->stream)) {
+		return link_connection_frame(link, header, payload, err);
+	}
 	if (p == NULL) {
 		return error_plain(err, EPROTO, "frame of kind %u for the unknown stream %u",
 			header->kind, header->stream);
@@ -326,7 +329,8 @@ uint32_t link_new_stream(struct link *link)
 
 	do {
 		stream = link->next_stream++;
-	} while (stream == 0 || link_find(link, stream) != NULL || link_file_known(link, stream));
+	} while (stream == 0 || link_find(link, stream) != NULL || link_file_known(link, stream) ||
+		 link_connection_known(link, stream));
 	return stream;
 }
 

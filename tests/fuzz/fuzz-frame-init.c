@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * creel-init's own end told anything at all by its gateway: everything but the system's side runs.
- * Starting a program, signalling a tree and the file tools' workers are put aside by the linker
- * (--wrap), so that an input cannot do anything to the machine.
+ * Starting a program, signalling a tree, the file tools' workers and connecting to a port are put aside
+ * by the linker (--wrap), so that an input cannot do anything to the machine.
  */
 #include <assert.h>
 #include <errno.h>
@@ -27,6 +27,11 @@ int __wrap_tree_count(const struct tree *tree, uint64_t serial);
 int __wrap_kill(pid_t pid, int signo);
 int __wrap_file_frame(struct init *init, const struct frame_header *header,
 	struct wire_bytes payload, struct error *err);
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size);
+
+/* The other ends of what was connected by one input: at most one per frame of it, of 14 bytes. */
+static int servers[100000 / (FRAME_HEADER_SIZE + 2) + 1];
+static size_t server_count;
 
 /* What would be run has been looked at by then; every third program "is not there". */
 pid_t __wrap_spawn_run(const struct spawn_plan *plan, enum wire_fail_stage *ret_stage)
@@ -68,6 +73,29 @@ int __wrap_file_frame(struct init *init, const struct frame_header *header,
 	(void)init;
 	(void)payload;
 	return error_plain(err, EPROTO, "kind %u is not for this target", header->kind);
+}
+
+/* What listens: it is not there, or it says something, ends, and takes what its buffer holds. */
+int __wrap_connect(int fd, const struct sockaddr *address, socklen_t size)
+{
+	static unsigned next;
+	int fds[2];
+
+	(void)size;
+	assert(address->sa_family == AF_INET || address->sa_family == AF_INET6);
+	if (next++ % 3 == 0 ||
+		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) < 0) {
+		errno = ECONNREFUSED;
+		return -1;
+	}
+	(void)send(fds[1], "banner", 6, MSG_NOSIGNAL);
+	if (next % 2 == 0) {
+		(void)shutdown(fds[1], SHUT_WR);
+	}
+	assert(dup3(fds[0], fd, O_CLOEXEC) == fd);
+	(void)close(fds[0]);
+	servers[server_count++] = fds[1];
+	return 0;
 }
 
 /* main.c's. */
@@ -119,6 +147,10 @@ static void finish(struct init *init)
 	buf_finish(&init->login.output);
 	free(init->login.text);
 	free(init->login.env);
+	while (server_count > 0) {
+		(void)close(servers[--server_count]);
+	}
+	assert(init->connections == NULL && init->connection_count == 0);
 	assert(init->loop.timers == NULL);
 	assert(init->sendable_first == NULL && init->sendable_last == NULL);
 	loop_finish(&init->loop);

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "wire/link.h"
+#include "wire/link_connect.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,6 +42,30 @@ static void on_end(void *arg, const struct wire_exited *exited)
 
 static const struct link_process_ops ops = {.output = on_output, .exited = on_end};
 
+static void on_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct seen *seen = arg;
+
+	(void)data;
+	seen->bytes += len;
+	assert(seen->bytes <= seen->granted);
+}
+
+static void on_closed(void *arg, const struct wire_closed *closed)
+{
+	on_end(arg, NULL);
+	assert(closed->text.len <= WIRE_MAX_TEXT);
+}
+
+static void on_lost(void *arg, const struct error *why)
+{
+	(void)why;
+	on_end(arg, NULL);
+}
+
+static const struct link_connection_ops connection_ops = {
+	.data = on_data, .closed = on_closed, .lost = on_lost};
+
 static void say_hello(int peer)
 {
 	struct wire_hello hello = {.version = WIRE_VERSION, .next_stream = 1};
@@ -56,6 +80,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	static const char *const argv[] = {"x", NULL};
 	const struct wire_spawn spawn = {.argv = argv};
 	struct seen followed = {.granted = LIMIT_CREDIT_WINDOW}, fetched = {.granted = 100};
+	struct seen connection = {.granted = WIRE_CONN_WINDOW};
 	struct link *link;
 	uint32_t stream;
 	struct error err;
@@ -74,6 +99,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		(void)link_spawn(link, &spawn, &ops, &followed, &stream, &err);
 		link_forget(link, stream);
 		(void)link_fetch(link, 7, 0, 0, 100, &ops, &fetched, &err);
+		(void)link_connect(link, 80, &connection_ops, &connection, &stream, &err);
 		link_list(link);
 		link_ping(link, 1);
 	}
@@ -83,5 +109,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	assert(link_pump(link, POLLIN, &err) < 0);
 	link = link_free(link);
+	assert(connection.ends == ((data[0] & 1) == 0));
 	return 0;
 }
