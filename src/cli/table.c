@@ -15,6 +15,8 @@ const struct cmd *const cmd_table[] = {
 	&cmd_sandbox_stage,
 	&cmd_policy_check,
 	&cmd_policy_match,
+	&cmd_audit,
+	&cmd_audit_verify,
 	&cmd_config_validate,
 	&cmd_config_get,
 	&cmd_config_migrate,
@@ -96,25 +98,28 @@ static void say_unknown(struct buf *message, const char *given)
 const struct cmd *cmd_from_words(char **argv, int *ret_words, struct buf *message)
 {
 	const struct cmd *cmd = cmd_find(argv[0]);
+	bool is_group = false;
 
-	if (cmd != NULL && strchr(argv[0], ' ') == NULL) {
-		*ret_words = 1;
-		return cmd;
-	}
+	/* Two words before one: 'audit verify' is not 'audit' with an operand. */
 	for (size_t i = 0; i < cmd_table_count; i++) {
 		if (!is_in_group(cmd_table[i], argv[0])) {
 			continue;
 		}
-		for (; i < cmd_table_count && argv[1] != NULL; i++) {
-			if (is_in_group(cmd_table[i], argv[0]) &&
-				strcmp(cmd_table[i]->name + strlen(argv[0]) + 1, argv[1]) == 0) {
-				*ret_words = 2;
-				return cmd_table[i];
-			}
+		is_group = true;
+		if (argv[1] != NULL &&
+			strcmp(cmd_table[i]->name + strlen(argv[0]) + 1, argv[1]) == 0) {
+			*ret_words = 2;
+			return cmd_table[i];
 		}
-		say_group(message, argv[0], argv[1]);
-		return NULL;
 	}
-	say_unknown(message, argv[0]);
+	if (cmd != NULL && strchr(argv[0], ' ') == NULL) {
+		*ret_words = 1;
+		return cmd;
+	}
+	if (is_group) {
+		say_group(message, argv[0], argv[1]);
+	} else {
+		say_unknown(message, argv[0]);
+	}
 	return NULL;
 }

@@ -18,6 +18,8 @@ extern const struct cmd cmd_config_get;
 extern const struct cmd cmd_config_migrate;
 extern const struct cmd cmd_config_schema;
 extern const struct cmd cmd_config_docs;
+extern const struct cmd cmd_audit;
+extern const struct cmd cmd_audit_verify;
 extern const struct cmd cmd_completion;
 
 #endif
