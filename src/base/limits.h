@@ -70,6 +70,8 @@ enum {
 	LIMIT_SKILL_FILES = 2000,
 	LIMIT_SKILL_BYTES = 32 * 1024 * 1024,
 	LIMIT_SKILL_DEPTH = 16,
+	/* Combinations of labels that one metric keeps: tools, rules and backends are dozens. */
+	LIMIT_METRIC_SERIES = 256,
 };
 
 #endif
