@@ -72,6 +72,24 @@ enum {
 	LIMIT_SKILL_DEPTH = 16,
 	/* Combinations of labels that one metric keeps: tools, rules and backends are dozens. */
 	LIMIT_METRIC_SERIES = 256,
+	/* HTTP. Connections at once: a kilobyte each while idle. A head: what common servers take. */
+	LIMIT_HTTP_CONNECTIONS = 4096,
+	LIMIT_HTTP_HEAD = 16 * 1024,
+	/* A body: a write of 16 MiB; where nothing large is written, and what anybody may send before
+	 * the token was looked at; and all bodies over that size together. */
+	LIMIT_HTTP_BODY = 16 * 1024 * 1024,
+	LIMIT_HTTP_PLAIN_BODY = 1024 * 1024,
+	LIMIT_HTTP_SMALL_BODY = 64 * 1024,
+	LIMIT_HTTP_BODIES = 128 * 1024 * 1024,
+	/* Bytes read ahead while a request is at work. */
+	LIMIT_HTTP_PIPELINED = 64 * 1024,
+	/* Unread bytes of an event stream: some thousand events behind is not listening. */
+	LIMIT_HTTP_UNREAD = 1024 * 1024,
+	/* Requests of one token that are at work at once. */
+	LIMIT_HTTP_CALLS = 512,
+	/* Values and levels of one request's JSON: a value of two bytes costs up to 250 in memory. */
+	LIMIT_JSON_VALUES = 200000,
+	LIMIT_JSON_DEPTH = 64,
 };
 
 #endif
