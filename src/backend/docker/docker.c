@@ -29,7 +29,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
-#include "base/path.h"
+#include "os/libexec.h"
 
 enum {
 	/* Where creel-docker finds them. */
@@ -44,35 +44,6 @@ enum {
 };
 
 /* --- the client --- */
-
-static const char *find_client(struct arena *arena, struct error *err)
-{
-	static const char *const beside[] = {"creel-docker", "../backend/creel-docker",
-		"../src/backend/creel-docker", "../libexec/creel/creel-docker",
-		"../../src/backend/creel-docker", "../../../src/backend/creel-docker"};
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
-
-	exe[n > 0 ? n : 0] = '\0';
-	slash = strrchr(exe, '/');
-	for (size_t i = 0; slash != NULL && i < ARRAY_SIZE(beside); i++) {
-		const char *path;
-
-		*slash = '\0';
-		path = path_join(arena, exe, beside[i]);
-		if (access(path, X_OK) == 0) {
-			return path;
-		}
-	}
-	if (access(CREEL_LIBEXECDIR "/creel-docker", X_OK) == 0) {
-		return CREEL_LIBEXECDIR "/creel-docker";
-	}
-	(void)error_plain(err, ENOENT,
-		"creel-docker is neither beside this program nor in " CREEL_LIBEXECDIR
-		"; install creel, or build it with make");
-	return NULL;
-}
 
 static int spawn_client(
 	const char *path, int control_fd, int lock_fd, pid_t *ret, struct error *err)
@@ -106,14 +77,15 @@ static int spawn_client(
 static int start_client(int lock_fd, pid_t *ret_pid, int *ret_control_fd, struct error *err)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	const char *path = find_client(&arena, err);
+	const char *path;
 	_cleanup_close_ int ours = FD_NONE;
 	_cleanup_close_ int theirs = FD_NONE;
 	_cleanup_close_ int lock = FD_NONE;
-	int pair[2], r;
+	int pair[2];
+	int r = libexec_find(&arena, "creel-docker", "backend", &path, err);
 
-	if (path == NULL) {
-		return -err->num;
+	if (r < 0) {
+		return r;
 	}
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
 		return error_set(err, errno, "cannot make a socket for creel-docker");

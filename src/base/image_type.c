@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Image signatures and dimensions: PNG (ISO 15948), JPEG (T.81 B.1), GIF89a, WebP (RFC 9649). */
-#include "init/fs_image.h"
+#include "base/image_type.h"
 
 #include <stdbool.h>
 #include <string.h>
@@ -12,7 +12,7 @@ static bool has(const uint8_t *data, size_t len, size_t at, const char *text)
 	return at + n <= len && memcmp(data + at, text, n) == 0;
 }
 
-const char *fs_image_mime(const uint8_t *data, size_t len)
+const char *image_type_mime(const uint8_t *data, size_t len)
 {
 	if (has(data, len, 0, "\x89PNG\r\n\x1a\n")) {
 		return "image/png";
@@ -86,9 +86,9 @@ static void webp_size(const uint8_t *p, size_t len, uint32_t *ret_width, uint32_
 	}
 }
 
-void fs_image_size(const uint8_t *data, size_t len, uint32_t *ret_width, uint32_t *ret_height)
+void image_type_size(const uint8_t *data, size_t len, uint32_t *ret_width, uint32_t *ret_height)
 {
-	const char *mime = fs_image_mime(data, len);
+	const char *mime = image_type_mime(data, len);
 
 	*ret_width = *ret_height = 0;
 	if (mime == NULL) {

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Creel's other programs: where they are, and starting one. */
+#ifndef OS_LIBEXEC_H
+#define OS_LIBEXEC_H
+
+#include <sys/types.h>
+
+#include "base/arena.h"
+#include "base/error.h"
+
+/*
+ * The path of a program: beside this one, in folder of the build directory that this one runs from, in
+ * the libexec directory that belongs to it or that was set when Creel was built. From the arena.
+ * -ENOENT: nowhere.
+ */
+int libexec_find(struct arena *arena, const char *name, const char *folder, const char **ret,
+	struct error *err);
+
+/*
+ * Start it without arguments and environment, no signal blocked, with a copy of fd as its descriptor 3.
+ * Its standard descriptors are ours; all others of ours are close-on-exec by rule.
+ */
+int libexec_start(const char *name, const char *folder, int fd, pid_t *ret_pid, struct error *err);
+
+#endif
