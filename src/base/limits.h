@@ -44,7 +44,24 @@ enum {
 	LIMIT_READ_PAGE = 50 * 1024,
 	LIMIT_READ_PAGE_MAX = 1024 * 1024,
 	LIMIT_READ_LINES = 2000,
+	/* An image as models take it; what is larger, in bytes or on a side, is made smaller. */
 	LIMIT_READ_IMAGE = 5 * 1024 * 1024,
+	LIMIT_READ_IMAGE_SIDE = 1200,
+	/* The file that is made smaller: photographs are below 15 MiB, screenshots of large screens
+	 * below 25. One at a time in a session, so this is also what a session holds. */
+	LIMIT_READ_IMAGE_SOURCE = 32 * 1024 * 1024,
+	/* Reads that wait for their turn; they hold no data meanwhile. */
+	LIMIT_READ_IMAGES_WAITING = 64,
+	/* What a file's header may promise: 4 bytes each in memory, which 8 K screens (33 million)
+	 * need. A JPEG is scaled while it is decoded: 108 million is what cameras have. */
+	LIMIT_IMAGE_PIXELS = 64 * 1024 * 1024,
+	LIMIT_IMAGE_PIXELS_JPEG = 128 * 1024 * 1024,
+	/* One process per image, bounded as a whole: the pixels above, the file, and its decoder. Time
+	 * is ten times what the largest honest image needs. */
+	LIMIT_IMAGE_MEMORY = 512 * 1024 * 1024,
+	LIMIT_IMAGE_CPU_S = 20,
+	LIMIT_IMAGE_WALL_S = 60,
+	LIMIT_IMAGE_WORKERS = 2,
 	/* Bytes of a file that a program, not a model, gets at once. */
 	LIMIT_READ_RAW = 5 * 1024 * 1024,
 	/* Bytes that one call may pass to find a line, and to count the lines after its page. */

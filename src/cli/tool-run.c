@@ -4,10 +4,13 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 #include "backend/setup.h"
 #include "base/clock.h"
 #include "base/own.h"
+#include "image/client.h"
 #include "sandbox/resolve.h"
 
 enum { HELLO_TIMEOUT_MS = 10000 };
@@ -39,6 +42,51 @@ static int choose_backend(struct tool_run *run, bool *ret_refused, struct error 
 	return 0;
 }
 
+static int image_service(void *arg, struct error *err)
+{
+	struct tool_run *run = arg;
+
+	if (run->image_service_pid == 0) {
+		int r = image_service_start(&run->image_service_fd, &run->image_service_pid, err);
+
+		if (r < 0) {
+			return r;
+		}
+	}
+	return run->image_service_fd;
+}
+
+static void image_watch(void *arg, int fd, short events)
+{
+	struct tool_run *run = arg;
+
+	run->image_fd = events != 0 ? fd : FD_NONE;
+	run->image_events = events;
+}
+
+static void end_image_service(struct tool_run *run)
+{
+	if (run->image_service_pid > 0) {
+		cleanup_closep(&run->image_service_fd);
+		run->image_service_fd = FD_NONE;
+		/* It may be at work on an image that nobody waits for any more. */
+		(void)kill(run->image_service_pid, SIGKILL);
+		(void)waitpid(run->image_service_pid, NULL, 0);
+		run->image_service_pid = 0;
+	}
+}
+
+static struct tool_run empty_run(struct decision *decision)
+{
+	return (struct tool_run){
+		.decision = decision,
+		.sandbox.stream_fd = FD_NONE,
+		.host.stream_fd = FD_NONE,
+		.image_service_fd = FD_NONE,
+		.image_fd = FD_NONE,
+	};
+}
+
 static void open_session(struct tool_run *run, bool may_background)
 {
 	struct tool_session_opts opts = {
@@ -48,8 +96,10 @@ static void open_session(struct tool_run *run, bool may_background)
 		.backend_name = run->backend != NULL ? run->backend->name : NULL,
 		.container = run->decision->sandboxed ? run->decision->spec.name : NULL,
 		.may_background = may_background,
+		.images = &run->images,
 	};
 
+	run->images = (struct tool_images){image_service, image_watch, run};
 	run->session = tool_session_new(&opts);
 }
 
@@ -94,8 +144,7 @@ int tool_run_start(struct tool_run *run, struct decision *decision,
 {
 	int r;
 
-	*run = (struct tool_run){
-		.decision = decision, .sandbox.stream_fd = FD_NONE, .host.stream_fd = FD_NONE};
+	*run = empty_run(decision);
 	*ret_refused = false;
 	r = choose_backend(run, ret_refused, err);
 	if (r == 0) {
@@ -114,7 +163,7 @@ int tool_run_start(struct tool_run *run, struct decision *decision,
 
 void tool_run_start_idle(struct tool_run *run, struct decision *decision)
 {
-	*run = (struct tool_run){.decision = decision, .sandbox.stream_fd = FD_NONE};
+	*run = empty_run(decision);
 	open_session(run, false);
 }
 
@@ -129,10 +178,11 @@ static void pump(struct tool_run *run, struct link *link, short revents)
 
 bool tool_run_turn(struct tool_run *run, int extra_fd)
 {
-	struct pollfd fds[3] = {
+	struct pollfd fds[4] = {
 		{.fd = run->link != NULL ? link_fd(run->link) : -1},
 		{.fd = run->host_link != NULL ? link_fd(run->host_link) : -1},
 		{.fd = extra_fd >= 0 ? extra_fd : -1, .events = POLLIN},
+		{.fd = run->image_fd, .events = run->image_events},
 	};
 
 	if (run->link != NULL) {
@@ -141,9 +191,12 @@ bool tool_run_turn(struct tool_run *run, int extra_fd)
 	if (run->host_link != NULL) {
 		fds[1].events = link_events(run->host_link);
 	}
-	(void)poll(fds, 3, clock_left_ms(tool_session_deadline(run->session)));
+	(void)poll(fds, 4, clock_left_ms(tool_session_deadline(run->session)));
 	pump(run, run->link, fds[0].revents);
 	pump(run, run->host_link, fds[1].revents);
+	if (fds[3].revents != 0) {
+		tool_session_image_event(run->session);
+	}
 	tool_session_tick(run->session, clock_now_ns());
 	return fds[2].revents != 0;
 }
@@ -153,6 +206,7 @@ void tool_run_finish(struct tool_run *run)
 	struct error ignored;
 
 	run->session = tool_session_free(run->session);
+	end_image_service(run);
 	if (run->host_link != NULL) {
 		run->host_link = link_free(run->host_link);
 		(void)run->host_backend->finish(&run->host, &ignored);

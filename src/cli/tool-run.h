@@ -18,6 +18,12 @@ struct tool_run {
 	struct backend_sandbox host;
 	struct link *host_link;
 	struct tool_session *session;
+	/* creel-image, once an image needs it */
+	struct tool_images images;
+	pid_t image_service_pid; /* 0: not yet */
+	int image_service_fd;
+	int image_fd; /* the job that is watched; FD_NONE */
+	short image_events;
 };
 
 struct tool_run_opts {

@@ -3,7 +3,8 @@
  * A worker of the file tools: one request after the other, blocking. The meaning of a request's
  * fields, of DATA and of the facts in DONE, by op:
  *
- *	READ   offset, limit: lines; max_bytes. DATA: the lines or the image. Facts: kind, size, first
+ *	READ   offset, limit: lines; max_bytes. DATA: the lines or the image; none
+ *	       of an image over the limit that BIG_IMAGE lifts. Facts: kind, size, first
  *	       line, lines, next offset, total lines, cut, width << 32 | height or length of the long
  *	       line. text: the MIME type of an image. With RAW offset and limit are bytes, DATA too
  *	WRITE  a: content. Facts: created, bytes, in place, other names
@@ -55,6 +56,8 @@ static int run_read(struct job *job)
 		.limit = job->wire.limit,
 		.max_bytes = (size_t)job->wire.max_bytes,
 		.raw = (job->wire.flags & WIRE_FILE_RAW) != 0,
+		.max_image =
+			(job->wire.flags & WIRE_FILE_BIG_IMAGE) != 0 ? LIMIT_READ_IMAGE_SOURCE : 0,
 	};
 	struct fs_read_result result = {0};
 	int r = fs_read(&job->root, job->path, &opts, &result, &job->err);

@@ -50,15 +50,16 @@ struct fs_read_opts {
 	uint64_t offset; /* first line, from 1; 0: 1 */
 	uint64_t limit; /* lines; 0: LIMIT_READ_LINES, which is also the most */
 	size_t max_bytes; /* 0: LIMIT_READ_PAGE; at most LIMIT_READ_PAGE_MAX */
-	size_t max_image; /* 0: LIMIT_READ_IMAGE */
+	size_t max_image; /* larger images come without data; 0: LIMIT_READ_IMAGE */
 	bool raw; /* offset, from 0, and limit are bytes, whatever the file is; limit 0: LIMIT_READ_RAW,
 		   * which is also the most */
 };
 
 struct fs_read_result {
 	enum fs_read_kind kind;
-	struct buf data; /* owned: the lines, raw, with their ends but the last when cut; the image;
-				 nothing for binary; raw: the bytes */
+	struct buf data; /* owned: the lines, raw, with their ends but the last when cut; the image,
+			    unless it is over max_image; nothing for binary; raw: the
+			    bytes */
 	uint64_t size; /* bytes of the file */
 	uint64_t first_line; /* of data */
 	uint64_t line_count;
@@ -72,7 +73,7 @@ struct fs_read_result {
 void fs_read_result_finish(struct fs_read_result *result);
 
 /*
- * -ENOENT, -EISDIR, -EINVAL (FIFO, device, socket; image too large), -ERANGE: offset behind the end
+ * -ENOENT, -EISDIR, -EINVAL (FIFO, device, socket), -ERANGE: offset behind the end
  * ("Offset N is beyond end of file (M lines total)"), -ETIMEDOUT: the line is over LIMIT_READ_SKIP
  * bytes away.
  */

@@ -57,6 +57,9 @@ struct tool_session {
 	size_t process_count;
 	uint64_t rounds;
 	size_t rg_tried; /* places where search_rg.c has not found it */
+	const struct tool_images *images;
+	struct image_turn *image_turns; /* the first has image_job, or is about to read its image */
+	struct image_job *image_job;
 	struct file_call *file_calls; /* oldest first: at work, or waiting for an earlier one */
 };
 

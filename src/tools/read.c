@@ -4,9 +4,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/image_type.h"
+#include "base/limits.h"
 #include "tools/args.h"
 #include "tools/base64.h"
 #include "tools/file_call.h"
+#include "tools/image_turn.h"
 #include "tools/read_raw.h"
 #include "tools/utf8.h"
 
@@ -38,6 +41,7 @@ struct read_state {
 	size_t max_bytes; /* of all pages together */
 	struct buf text;
 	uint64_t first_line, lines;
+	struct image_turn turn;
 };
 
 static void add_notice(
@@ -89,24 +93,161 @@ static void finish_text(
 		call, state->text.data != NULL ? state->text.data : "", state->text.len, details);
 }
 
-static void finish_image(struct tool_call *call, const struct file_answer *answer)
+static int ask_page(struct file_call *file, struct error *err)
 {
-	const uint64_t *f = answer->done.facts;
-	_cleanup_buf_ struct buf head = {0}, data = {0};
-	_cleanup_buf_ struct buf mime = {0};
-	json_t *content;
+	struct read_state *state = file->more;
+	struct wire_file_request request = {
+		.op = WIRE_FILE_READ,
+		.offset = (uint64_t)state->offset,
+		/* its data would be thrown away, out of its turn */
+		.flags = image_turn_is_first(&state->turn) ? WIRE_FILE_BIG_IMAGE : 0,
+		.limit = state->limit_given ? (uint64_t)state->limit : 0,
+	};
 
-	buf_add(&mime, answer->done.text.data, answer->done.text.len);
-	buf_addf(&head, "Read image file [%s]", mime.data != NULL ? mime.data : "image");
-	if (f[7] != 0) {
-		buf_addf(&head, " %" PRIu64 "x%" PRIu64, f[7] >> 32, f[7] & 0xffffffff);
+	return file_call_send(file, &request, state->path, NULL, err);
+}
+
+/* The header line, in words that models know; the block behind it. */
+static json_t *image_content(const struct buf *head, const char *mime, const struct buf *image)
+{
+	_cleanup_buf_ struct buf data = {0};
+	json_t *content = result_text(head->data, head->len);
+
+	base64_add(&data, image->data, image->len);
+	(void)json_array_append_new(content,
+		json_pack("{s:s, s:s, s:s}", "type", "image", "data", data.data, "mimeType", mime));
+	return content;
+}
+
+static void finish_shrunk(struct tool_call *call, const struct image_shrunk *image)
+{
+	_cleanup_buf_ struct buf head = {0};
+	uint32_t hundredths =
+		(uint32_t)(((uint64_t)image->source_width * 100 + image->width / 2) / image->width);
+	json_t *details = json_pack("{s:{s:i, s:i, s:i, s:i, s:b}}", "resized", "width",
+		(int)image->width, "height", (int)image->height, "sourceWidth",
+		(int)image->source_width, "sourceHeight", (int)image->source_height, "firstFrame",
+		image->animated ? 1 : 0);
+
+	buf_addf(&head, "Read image file [%s] %" PRIu32 "x%" PRIu32, image->mime, image->width,
+		image->height);
+	if (image->width != image->source_width || image->height != image->source_height) {
+		buf_addf(&head,
+			", made smaller from %" PRIu32 "x%" PRIu32
+			": multiply coordinates by %" PRIu32 ".%02" PRIu32 " for those of the file",
+			image->source_width, image->source_height, hundredths / 100,
+			hundredths % 100);
 	}
-	base64_add(&data, answer->data.data, answer->data.len);
-	content = result_text(head.data, head.len);
-	(void)json_array_append_new(content, json_pack("{s:s, s:s, s:s}", "type", "image", "data",
-						     data.data != NULL ? data.data : "", "mimeType",
-						     mime.data != NULL ? mime.data : ""));
-	call_finish(call, content, NULL);
+	buf_add_str(&head, image->animated ? ". This is the first frame of an animation" : "");
+	call_finish(call, image_content(&head, image->mime, &image->data), details);
+}
+
+static void on_shrunk(
+	struct tool_call *call, const struct image_shrunk *image, const struct error *why)
+{
+	const struct file_call *file = call->state;
+
+	if (image != NULL) {
+		finish_shrunk(call, image);
+	} else {
+		call_failf(call, TOOL_FAIL_FAILED, "%.300s cannot be made smaller: %s", file->shown,
+			why->text);
+	}
+}
+
+static void shrink(struct tool_call *call)
+{
+	struct file_call *file = call->state;
+	struct read_state *state = file->more;
+	struct error err;
+
+	if (image_turn_shrink(&state->turn, &file->answer.data, &err) < 0) {
+		call_fail(call, TOOL_FAIL_UNAVAILABLE, err.text, NULL, NULL);
+	}
+}
+
+/* The whole of a large file is read when nobody else's is held. */
+static void on_turn(struct tool_call *call)
+{
+	struct file_call *file = call->state;
+	struct error err;
+
+	if (ask_page(file, &err) < 0) {
+		call_fail(call, TOOL_FAIL_UNAVAILABLE, err.text, NULL, NULL);
+	}
+}
+
+static void queue_image(struct tool_call *call, struct file_answer *answer)
+{
+	struct file_call *file = call->state;
+	struct read_state *state = file->more;
+	bool first;
+	struct error err;
+	int r;
+
+	state->turn.ready = on_turn;
+	state->turn.done = on_shrunk;
+	r = image_turn_wait(&state->turn, call, &first, &err);
+	if (r < 0) {
+		call_failf(call, TOOL_FAIL_UNAVAILABLE,
+			"%.300s is an image of %" PRIu64
+			" bytes, over the limits of %d MiB or %d pixels a side: %s",
+			file->shown, answer->done.facts[1], LIMIT_READ_IMAGE / (1024 * 1024),
+			LIMIT_READ_IMAGE_SIDE, err.text);
+	} else if (first && answer->data.len > 0) {
+		shrink(call);
+	} else if (first) {
+		on_turn(call);
+	} else {
+		buf_finish(&answer->data);
+	}
+}
+
+/* Limits are a model's: what it would refuse must not get into the conversation, where every later
+ * request would be refused for it. */
+static bool fits(const struct file_answer *answer, uint32_t width, uint32_t height)
+{
+	return width > 0 && width <= LIMIT_READ_IMAGE_SIDE && height > 0 &&
+	       height <= LIMIT_READ_IMAGE_SIDE && answer->data.len <= LIMIT_READ_IMAGE;
+}
+
+static void finish_image(struct tool_call *call, struct file_answer *answer)
+{
+	const struct file_call *file = call->state;
+	const struct read_state *state = file->more;
+	const uint8_t *data = (const uint8_t *)answer->data.data;
+	const char *mime = data != NULL ? image_type_mime(data, answer->data.len) : NULL;
+	_cleanup_buf_ struct buf said = {0}, head = {0};
+	uint32_t width = 0, height = 0;
+
+	buf_add_printable(&said, (const char *)answer->done.text.data, answer->done.text.len, 64);
+	if (answer->done.facts[1] > LIMIT_READ_IMAGE_SOURCE) {
+		call_failf(call, TOOL_FAIL_FAILED,
+			"%.300s is an image of %" PRIu64
+			" bytes, and up to %d MiB can be read: make it smaller with exec",
+			file->shown, answer->done.facts[1],
+			LIMIT_READ_IMAGE_SOURCE / (1024 * 1024));
+		return;
+	}
+	/* The sandbox says what it is, the bytes are what the model gets. */
+	if (answer->data.len > 0 && (mime == NULL || strcmp(mime, said.data) != 0)) {
+		call_failf(call, TOOL_FAIL_FAILED, "%.300s was said to be %s and looks like %s",
+			file->shown, said.data, mime != NULL ? mime : "no image");
+		return;
+	}
+	if (answer->data.len > 0) {
+		image_type_size(data, answer->data.len, &width, &height);
+	}
+	if (mime != NULL && fits(answer, width, height)) {
+		buf_addf(&head, "Read image file [%s] %" PRIu32 "x%" PRIu32, mime, width, height);
+		call_finish(call, image_content(&head, mime, &answer->data), NULL);
+	} else if (image_turn_is_first(&state->turn) && answer->data.len > 0) {
+		shrink(call);
+	} else if (!state->turn.queued) {
+		queue_image(call, answer);
+	} else {
+		call_failf(call, TOOL_FAIL_FAILED, "%.300s changed while it was read", file->shown);
+	}
 }
 
 static void finish_binary(struct tool_call *call, const struct file_call *file)
@@ -116,18 +257,6 @@ static void finish_binary(struct tool_call *call, const struct file_call *file)
 		" bytes and cannot be shown as text. Use exec to "
 		"look into it (file, xxd, strings).",
 		file->shown, file->answer.done.facts[1]);
-}
-
-static int ask_page(struct file_call *file, struct error *err)
-{
-	struct read_state *state = file->more;
-	struct wire_file_request request = {
-		.op = WIRE_FILE_READ,
-		.offset = (uint64_t)state->offset,
-		.limit = state->limit_given ? (uint64_t)state->limit : 0,
-	};
-
-	return file_call_send(file, &request, state->path, NULL, err);
 }
 
 static bool want_more(const struct read_state *state, const struct file_answer *answer)
@@ -178,6 +307,7 @@ static void state_finish(void *p)
 	struct read_state *state = file->more;
 
 	buf_finish(&state->text);
+	image_turn_leave(&state->turn);
 }
 
 static int start(struct tool_call *call, const json_t *args, struct error *err)

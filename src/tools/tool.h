@@ -70,6 +70,19 @@ json_t *tool_describe(const struct tool *tool);
 /* Does policy leave this tool to the session: false for writing tools under workspaceAccess ro. */
 bool tool_is_offered(const struct tool *tool, const struct decision *decision);
 
+/*
+ * Making images small enough to attach is creel-image's work (image/client.h). A session has one image
+ * with it at a time, on a descriptor that the owner's loop watches as it watches the link.
+ */
+struct tool_images {
+	/* The socket that image_service_start() gave, started by now; borrowed. Or a negative errno. */
+	int (*service)(void *arg, struct error *err);
+	/* From now on call tool_session_image_event() when poll(2) would report events of fd. events 0:
+	 * no more, fd is about to be closed. */
+	void (*watch)(void *arg, int fd, short events);
+	void *arg;
+};
+
 struct tool_session_opts {
 	struct link *link; /* borrowed; must outlive the session */
 	struct link *host_link; /* borrowed; where elevated exec runs; NULL: it cannot */
@@ -77,6 +90,7 @@ struct tool_session_opts {
 	const char *backend_name, *container; /* for details.sandbox; copied */
 	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
 	bool no_sync; /* files are not flushed to the disk: faster, and lost in a power cut */
+	const struct tool_images *images; /* borrowed; NULL: images over the limits are refused */
 };
 
 /* What tools remember between calls in one sandbox: background processes above all. */
@@ -87,6 +101,9 @@ struct tool_session *tool_session_free(struct tool_session *session);
 /* CLOCK_MONOTONIC ns of the next thing that is due, or UINT64_MAX. */
 uint64_t tool_session_deadline(const struct tool_session *session);
 void tool_session_tick(struct tool_session *session, uint64_t now_ns);
+
+/* What struct tool_images asked to be told. */
+void tool_session_image_event(struct tool_session *session);
 
 /* The link died: every call that needs it fails with why. Later calls fail at once. */
 void tool_session_lost(struct tool_session *session, const struct error *why);

@@ -40,14 +40,15 @@ enum wire_file_flag {
 	WIRE_FILE_LITERAL = 8, /* grep: the pattern is a text, not an expression */
 	WIRE_FILE_NO_SYNC = 16, /* write, edit, patch: without fsync */
 	WIRE_FILE_RAW = 32, /* read: bytes, not lines */
-	WIRE_FILE_FLAGS_ = 63,
+	WIRE_FILE_BIG_IMAGE = 64, /* read: an image that is over LIMIT_READ_IMAGE, too */
+	WIRE_FILE_FLAGS_ = 127,
 };
 
 enum {
 	WIRE_FILE_MAX_PATH = 4096, /* PATH_MAX; a path has no NUL */
 	WIRE_FILE_MAX_BODY = 16 * 1024 * 1024,
-	/* All the DATA of one request: an image of 5 MiB is the most that a tool asks for. */
-	WIRE_FILE_MAX_DATA = 8 * 1024 * 1024,
+	/* All the DATA of one request: LIMIT_READ_IMAGE_SOURCE is the most that a tool asks for. */
+	WIRE_FILE_MAX_DATA = 32 * 1024 * 1024,
 	WIRE_FILE_FACTS = 8,
 };
 
