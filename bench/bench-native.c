@@ -294,7 +294,7 @@ static void make_setup(struct setup *setup, const char *init_path)
 	}
 	setup->workspace = (struct spec_mount){
 		.kind = MOUNT_WORKSPACE, .source = setup->directory, .target = "/workspace"};
-	setup->opts = (struct backend_start_opts){.once = true, .init_path = init_path};
+	setup->opts = (struct backend_start_opts){.init_path = init_path};
 	setup->spec = (struct sandbox_spec){
 		.backend = BACKEND_NATIVE,
 		.name = "bench",

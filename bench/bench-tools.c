@@ -76,7 +76,7 @@ static void start(struct bench *b, const char *init_path)
 		"{agents:{defaults:{sandbox:{mode:'all',workspaceAccess:'rw',backend:'native'}}}}";
 	struct config_request request = {0};
 	struct decide_request wanted = {0};
-	struct backend_start_opts opts = {.once = true, .init_path = init_path};
+	struct backend_start_opts opts = {.init_path = init_path};
 	const char *reason = NULL;
 	char *workspace;
 	struct error err;

@@ -26,15 +26,14 @@ struct backend_sandbox {
 };
 
 struct backend_start_opts {
-	bool once; /* the sandbox ends with its stream; nothing of it stays behind */
 	const char *init_path; /* creel-init; NULL: found beside the executable or in libexecdir */
-	const char *run_dir; /* once false: directory for the socket and the token */
 };
 
 struct backend_ops {
 	const char *name;
 	/*
-	 * Start a sandbox for a resolved spec. 0, or a negative errno with one sentence that names what
+	 * Start a sandbox for a resolved spec that ends with its stream; nothing of it stays behind.
+	 * Those that last are made by src/broker. 0, or a negative errno with one sentence that names what
 	 * is missing and what to do; then nothing is left behind.
 	 */
 	int (*start)(const struct sandbox_spec *spec, const struct backend_start_opts *opts,

@@ -128,7 +128,7 @@ static int run_true(struct link *link, const char *workdir, struct error *err)
 static int start_and_run(const struct sandbox_spec *spec, struct error *err)
 {
 	const struct backend_ops *backend = backend_by_kind(BACKEND_NATIVE);
-	struct backend_start_opts opts = {.once = true};
+	struct backend_start_opts opts = {0};
 	struct backend_sandbox sandbox = {.stream_fd = FD_NONE};
 	struct error ignored;
 	struct link *link;

@@ -8,9 +8,9 @@
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
-#include "backend/setup.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "cli/place.h"
 #include "cli/request.h"
 #include "cli/session.h"
 #include "cli/table.h"
@@ -21,7 +21,7 @@ struct exec_args {
 	struct common_args common;
 	struct request_args request;
 	uint32_t timeout_ms;
-	bool tty, elevated, quiet;
+	bool tty, elevated, once, quiet;
 };
 
 #define OFFSET(member) offsetof(struct exec_args, member)
@@ -35,8 +35,10 @@ static const struct cmd_option options[] = {
 	{"elevated", 0, NULL, OPTION_FLAG, OFFSET(elevated),
 		"run on the host instead, if every gate of tools.elevated lets --sender pass"},
 	REQUEST_OPTION_SENDER(OFFSET(request)),
+	{"once", 0, NULL, OPTION_FLAG, OFFSET(once),
+		"run in a sandbox of its own that ends with the command"},
 	{"quiet", 'q', NULL, OPTION_FLAG, OFFSET(quiet),
-		"do not say when the command runs without a sandbox"},
+		"do not say when the command runs without a sandbox or waits for one"},
 };
 
 /* --- where and as what --- */
@@ -228,7 +230,7 @@ static int report_result(const struct cmd_call *call, const char *cwd,
 /* --- doing it --- */
 
 static void fill_spawn(const struct cmd_call *call, struct decision *decision, bool on_host,
-	char *const *image_env, struct wire_spawn *ret)
+	const struct place *place, struct wire_spawn *ret)
 {
 	const struct exec_args *args = call->args;
 	struct strv env = {0};
@@ -236,12 +238,13 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	if (on_host) {
 		host_env(decision, &env);
 	} else {
-		sandbox_env(decision, args->tty, image_env, &env);
+		sandbox_env(decision, args->tty, place->image_env, &env);
 	}
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;
 	*ret = (struct wire_spawn){
-		.flags = WIRE_SPAWN_LAST | (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
+		.flags = (place->lasting ? 0 : WIRE_SPAWN_LAST) |
+			 (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
 			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
 		.uid = WIRE_NO_ID,
 		.gid = WIRE_NO_ID,
@@ -255,57 +258,23 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	}
 }
 
-enum { SETUP_HELLO_TIMEOUT_MS = 10000 };
-
-/* Whoever waits at a terminal sees what is going on. */
-static void show_setup(void *arg, const uint8_t *data, size_t len)
-{
-	(void)arg;
-	(void)!write(STDERR_FILENO, data, len);
-}
-
-/* A sandbox that dialled has to prove who it is before it is told anything; setup_run() asks for a
- * ready link, too. Otherwise the command is the first thing that is sent. */
-static int set_up(const struct cmd_call *call, struct link *link, const struct sandbox_spec *spec,
-	bool dialled, struct error *err)
+static int run_in(const struct cmd_call *call, struct decision *decision, bool on_host)
 {
 	const struct exec_args *args = call->args;
-	bool show = !args->quiet && isatty(STDERR_FILENO);
-	int r;
-
-	if (spec->backend == BACKEND_HOST || (spec->setup_command == NULL && !dialled)) {
-		return 0;
-	}
-	r = link_wait_ready(link, SETUP_HELLO_TIMEOUT_MS, err);
-	return r < 0 ? error_prefix(err, "the sandbox did not start")
-		     : setup_run(link, spec, show ? show_setup : NULL, NULL, err);
-}
-
-static int run_in(const struct cmd_call *call, const struct backend_ops *backend,
-	struct decision *decision, bool on_host)
-{
-	struct backend_start_opts start_opts = {.once = true};
-	struct backend_sandbox sandbox = {.stream_fd = FD_NONE};
+	const struct place_opts opts = {.once = args->once, .quiet = args->quiet};
+	struct place place = PLACE_NONE;
 	struct session_result result = {0};
 	struct wire_spawn spawn;
 	struct error err, ignored;
-	struct link *link;
 	int status;
 
-	if (backend->start(&decision->spec, &start_opts, &sandbox, &err) < 0) {
+	if (place_open(&place, decision, &opts, &err) < 0) {
 		return fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
 	}
-	fill_spawn(call, decision, on_host, sandbox.env, &spawn);
-	link = link_new(
-		sandbox.stream_fd, sandbox.has_token ? sandbox.token : NULL, true, NULL, NULL);
-	if (set_up(call, link, &decision->spec, sandbox.has_token, &err) < 0) {
-		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
-	} else {
-		session_run(link, &spawn, &result, &err);
-		status = report_result(call, spawn.cwd, &result, &err);
-	}
-	(void)link_free(link);
-	if (backend->finish(&sandbox, &ignored) < 0 && status == STATUS_OK) {
+	fill_spawn(call, decision, on_host, &place, &spawn);
+	session_run(place.link, &spawn, &result, &err);
+	status = report_result(call, spawn.cwd, &result, &err);
+	if (place_close(&place, &ignored) < 0 && status == STATUS_OK) {
 		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &ignored);
 	}
 	return status;
@@ -315,7 +284,6 @@ static int run_decided(const struct cmd_call *call, struct decision *decision)
 {
 	const struct exec_args *args = call->args;
 	bool on_host = !decision->sandboxed || decision->elevated.granted;
-	const struct backend_ops *backend;
 	const char *reason = NULL;
 	struct error err;
 
@@ -328,17 +296,10 @@ static int run_decided(const struct cmd_call *call, struct decision *decision)
 		return fail_error(call, STATUS_CREEL, CODE_REFUSED, &err);
 	}
 	on_host = decision->spec.backend == BACKEND_HOST;
-	backend = backend_by_kind(decision->spec.backend);
-	if (backend == NULL) {
-		(void)error_plain(&err, ENOSYS,
-			"this build has no backend '%s'; set agents.defaults.sandbox.backend to native",
-			backend_kind_name(decision->spec.backend));
-		return fail_error(call, STATUS_CREEL, CODE_SANDBOX, &err);
-	}
 	if (on_host && !args->quiet) {
 		say_not_sandboxed(decision);
 	}
-	return run_in(call, backend, decision, on_host);
+	return run_in(call, decision, on_host);
 }
 
 static int run(const struct cmd_call *call)
@@ -362,8 +323,9 @@ const struct cmd cmd_exec = {
 	.option_count = ARRAY_SIZE(options),
 	.args_size = sizeof(struct exec_args),
 	.description =
-		"Runs CMD where the configuration says: in a sandbox of its own that ends with the "
-		"command, or on the host when the decision is that nothing is sandboxed. Standard "
+		"Runs CMD where the configuration says: in the container of its session, agent or all, which "
+		"is made when it is first needed and lasts; in a native sandbox of its own that ends with "
+		"the command; or on the host when the decision is that nothing is sandboxed. Standard "
 		"input, output and error, signals and the exit status pass through. Status 124 is a "
 		"timeout, 125 an error of creel's own, 126 a command that cannot be executed, 127 one "
 		"that is not there, 128+N a signal.",

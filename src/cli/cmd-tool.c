@@ -23,7 +23,7 @@ struct tool_args {
 	struct common_args common;
 	const char *args;
 	struct request_args request;
-	bool batch, list;
+	bool batch, list, once, quiet;
 };
 
 #define OFFSET(member) offsetof(struct tool_args, member)
@@ -37,6 +37,10 @@ static const struct cmd_option options[] = {
 	{"batch", 0, NULL, OPTION_FLAG, OFFSET(batch),
 		"read {\"id\",\"tool\",\"args\"} lines from stdin, answer each with a line"},
 	{"list", 0, NULL, OPTION_FLAG, OFFSET(list), "list the tools and what policy says of them"},
+	{"once", 0, NULL, OPTION_FLAG, OFFSET(once),
+		"call in a sandbox of its own that ends with the call"},
+	{"quiet", 'q', NULL, OPTION_FLAG, OFFSET(quiet),
+		"say nothing of waiting and of changed configurations"},
 };
 
 /* What all of this file works on. */
@@ -422,8 +426,9 @@ static bool wants_host(const struct decision *decision, const json_t *args)
 	       (elevated != NULL ? !json_is_false(elevated) : decision->elevated.requested);
 }
 
-static int start_run(struct work *work, bool needs_sandbox, const struct tool_run_opts *opts)
+static int start_run(struct work *work, bool needs_sandbox, struct tool_run_opts *opts)
 {
+	const struct tool_args *args = work->call->args;
 	bool refused = false;
 	struct error err;
 
@@ -431,6 +436,8 @@ static int start_run(struct work *work, bool needs_sandbox, const struct tool_ru
 		tool_run_start_idle(&work->run, work->decision);
 		return STATUS_OK;
 	}
+	opts->once = args->once;
+	opts->quiet = args->quiet;
 	if (tool_run_start(&work->run, work->decision, opts, &refused, &err) < 0) {
 		return fail_error(
 			work->call, STATUS_FAILED, refused ? CODE_REFUSED : CODE_SANDBOX, &err);
@@ -513,7 +520,8 @@ const struct cmd cmd_tool = {
 	.option_count = ARRAY_SIZE(options),
 	.args_size = sizeof(struct tool_args),
 	.description =
-		"Calls the tool NAME where the configuration says, in a sandbox that ends with the call, "
+		"Calls the tool NAME where the configuration says: in the lasting container of its session, "
+		"agent or all, or in a native sandbox that ends with the call; "
 		"and prints its result: {\"content\",\"details\"} with --json. With --batch every line of "
 		"standard input is one call, all in one sandbox and at the same time unless they touch the "
 		"same file, and each is answered by one line, {\"id\",\"result\"} or {\"id\",\"error\"}.",

@@ -7,13 +7,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "backend/setup.h"
 #include "base/clock.h"
 #include "base/own.h"
 #include "image/client.h"
 #include "sandbox/resolve.h"
-
-enum { HELLO_TIMEOUT_MS = 10000 };
 
 static int choose_backend(struct tool_run *run, bool *ret_refused, struct error *err)
 {
@@ -32,12 +29,6 @@ static int choose_backend(struct tool_run *run, bool *ret_refused, struct error 
 			*ret_refused = true;
 			return r;
 		}
-	}
-	run->backend = backend_by_kind(decision->spec.backend);
-	if (run->backend == NULL) {
-		return error_plain(err, ENOSYS,
-			"this build has no backend '%s'; set agents.defaults.sandbox.backend to native",
-			backend_kind_name(decision->spec.backend));
 	}
 	return 0;
 }
@@ -80,8 +71,8 @@ static struct tool_run empty_run(struct decision *decision)
 {
 	return (struct tool_run){
 		.decision = decision,
-		.sandbox.stream_fd = FD_NONE,
-		.host.stream_fd = FD_NONE,
+		.place = PLACE_NONE,
+		.host = PLACE_NONE,
 		.image_service_fd = FD_NONE,
 		.image_fd = FD_NONE,
 	};
@@ -90,10 +81,12 @@ static struct tool_run empty_run(struct decision *decision)
 static void open_session(struct tool_run *run, bool may_background)
 {
 	struct tool_session_opts opts = {
-		.link = run->link,
-		.host_link = run->host_link,
+		.link = run->place.link,
+		.host_link = run->host.link,
 		.decision = run->decision,
-		.backend_name = run->backend != NULL ? run->backend->name : NULL,
+		.backend_name = run->place.link != NULL
+					? backend_kind_name(run->decision->spec.backend)
+					: NULL,
 		.container = run->decision->sandboxed ? run->decision->spec.name : NULL,
 		.may_background = may_background,
 		.images = &run->images,
@@ -103,40 +96,13 @@ static void open_session(struct tool_run *run, bool may_background)
 	run->session = tool_session_new(&opts);
 }
 
-static int start_one(const struct backend_ops *backend, const struct sandbox_spec *spec,
-	struct backend_sandbox *ret, struct link **ret_link, struct error *err)
-{
-	struct backend_start_opts opts = {.once = true};
-	struct error ignored;
-	int r = backend->start(spec, &opts, ret, err);
-
-	if (r < 0) {
-		return r;
-	}
-	*ret_link = link_new(ret->stream_fd, ret->has_token ? ret->token : NULL, true, NULL, NULL);
-	r = link_wait_ready(*ret_link, HELLO_TIMEOUT_MS, err);
-	if (r < 0) {
-		(void)error_prefix(err, "the sandbox did not start");
-	} else if (spec->backend != BACKEND_HOST) {
-		r = setup_run(*ret_link, spec, NULL, NULL, err);
-	}
-	if (r < 0) {
-		*ret_link = link_free(*ret_link);
-		(void)backend->finish(ret, &ignored);
-	}
-	return r;
-}
-
 static int start_host(struct tool_run *run, struct error *err)
 {
-	struct sandbox_spec spec = run->decision->spec;
+	struct decision on_host = *run->decision;
 
-	spec.backend = BACKEND_HOST;
-	run->host_backend = backend_by_kind(BACKEND_HOST);
-	if (run->host_backend == NULL) {
-		return error_plain(err, ENOSYS, "this build has no backend 'host'");
-	}
-	return start_one(run->host_backend, &spec, &run->host, &run->host_link, err);
+	on_host.spec.backend = BACKEND_HOST;
+	return place_open(
+		&run->host, &on_host, &(struct place_opts){.ready = true, .quiet = true}, err);
 }
 
 int tool_run_start(struct tool_run *run, struct decision *decision,
@@ -148,7 +114,10 @@ int tool_run_start(struct tool_run *run, struct decision *decision,
 	*ret_refused = false;
 	r = choose_backend(run, ret_refused, err);
 	if (r == 0) {
-		r = start_one(run->backend, &decision->spec, &run->sandbox, &run->link, err);
+		r = place_open(&run->place, decision,
+			&(struct place_opts){
+				.once = opts->once, .ready = true, .quiet = opts->quiet},
+			err);
 	}
 	if (r == 0 && opts->with_host) {
 		r = start_host(run, err);
@@ -179,21 +148,21 @@ static void pump(struct tool_run *run, struct link *link, short revents)
 bool tool_run_turn(struct tool_run *run, int extra_fd)
 {
 	struct pollfd fds[4] = {
-		{.fd = run->link != NULL ? link_fd(run->link) : -1},
-		{.fd = run->host_link != NULL ? link_fd(run->host_link) : -1},
+		{.fd = run->place.link != NULL ? link_fd(run->place.link) : -1},
+		{.fd = run->host.link != NULL ? link_fd(run->host.link) : -1},
 		{.fd = extra_fd >= 0 ? extra_fd : -1, .events = POLLIN},
 		{.fd = run->image_fd, .events = run->image_events},
 	};
 
-	if (run->link != NULL) {
-		fds[0].events = link_events(run->link);
+	if (run->place.link != NULL) {
+		fds[0].events = link_events(run->place.link);
 	}
-	if (run->host_link != NULL) {
-		fds[1].events = link_events(run->host_link);
+	if (run->host.link != NULL) {
+		fds[1].events = link_events(run->host.link);
 	}
 	(void)poll(fds, 4, clock_left_ms(tool_session_deadline(run->session)));
-	pump(run, run->link, fds[0].revents);
-	pump(run, run->host_link, fds[1].revents);
+	pump(run, run->place.link, fds[0].revents);
+	pump(run, run->host.link, fds[1].revents);
 	if (fds[3].revents != 0) {
 		tool_session_image_event(run->session);
 	}
@@ -207,12 +176,6 @@ void tool_run_finish(struct tool_run *run)
 
 	run->session = tool_session_free(run->session);
 	end_image_service(run);
-	if (run->host_link != NULL) {
-		run->host_link = link_free(run->host_link);
-		(void)run->host_backend->finish(&run->host, &ignored);
-	}
-	if (run->link != NULL) {
-		run->link = link_free(run->link);
-		(void)run->backend->finish(&run->sandbox, &ignored);
-	}
+	(void)place_close(&run->host, &ignored);
+	(void)place_close(&run->place, &ignored);
 }

@@ -3,20 +3,15 @@
 #ifndef CLI_TOOL_RUN_H
 #define CLI_TOOL_RUN_H
 
-#include "backend/backend.h"
+#include "cli/place.h"
 #include "policy/decide.h"
 #include "tools/tool.h"
 
-/* A zeroed one is valid: nothing is up. */
 struct tool_run {
 	struct decision *decision; /* borrowed */
-	const struct backend_ops *backend;
-	struct backend_sandbox sandbox;
-	struct link *link;
+	struct place place;
 	/* elevated exec: creel-init as a plain child, see tool_run_start() */
-	const struct backend_ops *host_backend;
-	struct backend_sandbox host;
-	struct link *host_link;
+	struct place host;
 	struct tool_session *session;
 	/* creel-image, once an image needs it */
 	struct tool_images images;
@@ -28,6 +23,7 @@ struct tool_run {
 
 struct tool_run_opts {
 	bool may_background;
+	bool once, quiet; /* as struct place_opts */
 	bool with_host; /* elevated exec was granted: something on the host that takes it, too */
 };
 

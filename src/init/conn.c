@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -122,11 +123,24 @@ static void detach_process(struct process *p)
 	process_detach(p);
 }
 
+/* What another connection left is none of this one's. */
+static void drop_process(struct process *p)
+{
+	if (p->known) {
+		process_forget(p);
+	} else {
+		process_detach(p);
+	}
+}
+
 static void on_redial(struct timer *timer)
 {
 	struct conn *conn = container_of(timer, struct conn, redial);
 	struct error err;
 
+	if (conn->state != CONN_DOWN) {
+		return;
+	}
 	if (conn_dial(init_of(conn), &err) < 0) {
 		timer_set(&init_of(conn)->loop, &conn->redial, conn->backoff_ms, on_redial);
 		conn->backoff_ms *= 2;
@@ -136,10 +150,38 @@ static void on_redial(struct timer *timer)
 	}
 }
 
-/* The stream ended, whoever's fault it is. Processes go on; nobody follows them. */
+/* Something new in the directory: the socket of a gateway that came, most likely. */
+static void on_notice(struct watch *watch, uint32_t events)
+{
+	struct conn *conn = container_of(watch, struct conn, notices);
+	_Alignas(struct inotify_event) char notices[4096];
+
+	(void)events;
+	if (read(watch->fd, notices, sizeof(notices)) <= 0 || conn->state != CONN_DOWN) {
+		return;
+	}
+	timer_cancel(&conn->redial);
+	conn->backoff_ms = REDIAL_FIRST_MS;
+	on_redial(&conn->redial);
+}
+
+/* Without it, where the kernel or its stand-in has none, redialling takes its time. */
+static void watch_dir(struct conn *conn)
+{
+	conn->notices =
+		(struct watch){.fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC), .ready = on_notice};
+	if (conn->notices.fd >= 0 &&
+		inotify_add_watch(conn->notices.fd, conn->dir, IN_CREATE | IN_MOVED_TO) >= 0) {
+		(void)watch_set(&init_of(conn)->loop, &conn->notices, EPOLLIN);
+	}
+}
+
+/* The stream ended, whoever's fault it is. Processes go on, unless it was a tied one; nobody follows
+ * them. */
 static void conn_lost(struct conn *conn)
 {
 	struct init *init = init_of(conn);
+	bool was_up = conn->state == CONN_UP;
 
 	watch_stop(&init->loop, &conn->watch);
 	cleanup_closep(&conn->watch.fd);
@@ -151,14 +193,15 @@ static void conn_lost(struct conn *conn)
 	buf_finish(&conn->out);
 	conn->out_sent = 0;
 	reset_inflight(&conn->inflight);
-	process_each(init, detach_process);
+	process_each(init, TAKE(conn->tied, false) ? drop_process : detach_process);
 	file_detach(init);
 	connect_detach(init);
 	if (conn->once || conn->dir == NULL) {
 		init_quit(init);
 		return;
 	}
-	timer_set(&init->loop, &conn->redial, conn->backoff_ms, on_redial);
+	/* The next gateway may be there already. One that turned us away is given time. */
+	timer_set(&init->loop, &conn->redial, was_up ? 0 : conn->backoff_ms, on_redial);
 }
 
 /* The next output gets its frame, whose bytes stay in the ring. */
@@ -358,6 +401,7 @@ static int on_welcome(struct conn *conn, const struct frame_header *header,
 	}
 	conn->state = CONN_UP;
 	conn->once = conn->once || welcome.once;
+	conn->tied = (welcome.capabilities & WIRE_WELCOME_TIED) != 0;
 	conn->backoff_ms = REDIAL_FIRST_MS;
 	return 0;
 }
@@ -475,6 +519,7 @@ int conn_start(struct init *init, int adopt_fd, const char *dir, bool once, stru
 
 	*conn = (struct conn){
 		.watch.fd = FD_NONE,
+		.notices.fd = FD_NONE,
 		.dir = dir,
 		.once = once,
 		.backoff_ms = REDIAL_FIRST_MS,
@@ -491,6 +536,7 @@ int conn_start(struct init *init, int adopt_fd, const char *dir, bool once, stru
 	if (r < 0) {
 		return r;
 	}
+	watch_dir(conn);
 	/* The gateway listens before it starts a sandbox, but may be on its way up again. */
 	on_redial(&conn->redial);
 	return 0;
@@ -504,6 +550,8 @@ void conn_finish(struct init *init)
 	watch_stop(&init->loop, &conn->watch);
 	cleanup_closep(&conn->watch.fd);
 	connect_detach(init);
+	watch_stop(&init->loop, &conn->notices);
+	cleanup_closep(&conn->notices.fd);
 	buf_finish(&conn->out);
 	reset_inflight(&conn->inflight);
 	explicit_bzero(conn->token, sizeof(conn->token));

@@ -87,9 +87,11 @@ struct inflight {
 
 struct conn {
 	struct watch watch;
+	struct watch notices; /* of new files in dir */
 	enum conn_state state;
 	const char *dir; /* NULL: an inherited descriptor */
 	bool once;
+	bool tied; /* WIRE_WELCOME_TIED */
 	bool reconnect;
 	uint8_t token[WIRE_TOKEN_SIZE];
 	uint8_t *in; /* mapped, IN_SIZE */

@@ -8,17 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "base/own.h"
-#include "base/path.h"
 #include "sandbox/binds.h"
 #include "sandbox/content.h"
 #include "sandbox/engine.h"
 #include "sandbox/hash.h"
+#include "sandbox/instance.h"
 #include "sandbox/workspace.h"
-
-/* 64 bits of a hash: enough for the instances that one host has. */
-enum { INSTANCE_LENGTH = 16 };
 
 /* With backend auto an engine is used when one answers; a decision, not something to fall back from. */
 static const char *choose_auto(struct decision *d)
@@ -64,21 +60,6 @@ static int choose_backend(struct decision *d, const char **ret_reason, struct er
 	*ret_reason = arena_printf(
 		&d->arena, "configured by %s", decision_provenance(d, "sandbox.backend"));
 	return spec->backend == BACKEND_DOCKER ? engine_find(d, err) : 0;
-}
-
-/* Two instances on one host may have sandboxes of the same name; their state directories differ. */
-static const char *derive_instance(struct decision *d)
-{
-	char hex[HASH_HEX_SIZE];
-	struct error ignored;
-	bool missing;
-	char *path;
-
-	if (bind_canonical(&d->arena, d->config->state_dir, &path, &missing, &ignored) < 0) {
-		path = path_normalize(&d->arena, d->config->state_dir);
-	}
-	hash_sha256_hex(path, strlen(path), hex);
-	return arena_strndup(&d->arena, hex, INSTANCE_LENGTH);
 }
 
 static int derive_user(struct decision *d, struct error *err)
@@ -175,7 +156,7 @@ int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_
 	if (r < 0) {
 		return r;
 	}
-	decision->spec.instance = derive_instance(decision);
+	decision->spec.instance = sandbox_instance(&decision->arena, decision->config);
 	decision->spec.config_hash = config_hash(decision);
 	*ret_backend_reason = reason;
 	return 0;

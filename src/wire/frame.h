@@ -85,6 +85,10 @@ struct wire_hello {
 	bool reconnect;
 };
 
+/* Bits of a welcome's capabilities. TIED: what this connection spawned or attached to is killed and
+ * forgotten when it ends, however it ends. */
+enum { WIRE_WELCOME_TIED = 1 };
+
 struct wire_welcome {
 	uint32_t version, capabilities;
 	bool once; /* exit (and with it end the sandbox) when this connection ends */

@@ -40,7 +40,7 @@ struct link_file;
 struct link_connection;
 struct link {
 	int fd;
-	bool once, check_token, ready, pumping;
+	bool once, tied, check_token, ready, pumping;
 	bool greeted; /* WELCOME is out already, before hello came */
 	uint8_t token[WIRE_TOKEN_SIZE];
 	int dead; /* 0, or the negative errno that it died of */

@@ -147,9 +147,18 @@ static bool same_token(const uint8_t *a, const uint8_t *b)
 	return differ == 0;
 }
 
+static struct wire_welcome welcome_of(const struct link *link)
+{
+	return (struct wire_welcome){
+		.version = WIRE_VERSION,
+		.capabilities = link->tied ? WIRE_WELCOME_TIED : 0,
+		.once = link->once,
+	};
+}
+
 static int on_hello(struct link *link, struct wire_bytes payload, struct error *err)
 {
-	struct wire_welcome welcome = {.version = WIRE_VERSION, .once = link->once};
+	struct wire_welcome welcome = welcome_of(link);
 	struct wire_hello hello;
 	int r = frame_get_hello(payload, &hello, err);
 
@@ -394,9 +403,14 @@ int link_pump(struct link *link, short revents, struct error *err)
 	return r;
 }
 
+void link_tie(struct link *link)
+{
+	link->tied = true;
+}
+
 void link_greet(struct link *link)
 {
-	struct wire_welcome welcome = {.version = WIRE_VERSION, .once = link->once};
+	struct wire_welcome welcome = welcome_of(link);
 
 	if (link->dead == 0 && !link->ready && !link->greeted && !link->check_token) {
 		frame_add_welcome(&link->out, &welcome);

@@ -61,6 +61,13 @@ bool link_is_ready(const struct link *link);
 int link_pump(struct link *link, short revents, struct error *err);
 
 /*
+ * Before hello came or link_greet(): what this link spawns or attaches to is killed and forgotten by
+ * creel-init when the link ends, also when this process is killed. For a sandbox that lasts and a
+ * caller who does not come back.
+ */
+void link_tie(struct link *link);
+
+/*
  * Ask before hello came: WELCOME goes out with the first request, and link_spawn() is allowed from here
  * on. It saves a round trip at the start of a sandbox. For a stream that creel-init inherited; on one
  * with a token, and on one that is ready, it does nothing.

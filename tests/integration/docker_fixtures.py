@@ -33,9 +33,9 @@ def clean_engine(engine):
 
 @pytest.fixture
 def docker(creel_bin, home, workspace, clean_engine):
-    """Sandboxes in containers that may write their workspace; docker.engine is where they are."""
+    """Containers for once that may write their workspace; docker.engine is where they are."""
     os.chown(workspace, 1000, 1000)
-    sandbox = Sandbox(creel_bin, home, workspace)
+    sandbox = Sandbox(creel_bin, home, workspace, ("--once",))
     sandbox.engine = clean_engine
 
     def configure(docker=None, **keys):
@@ -56,7 +56,7 @@ def fake(creel_bin, home, workspace, tmp_path):
         path = tmp_path / f"fake{len(running)}.sock"
         running.append(FakeEngine(path, script))
         write_config(home, backend="docker", docker={"socket": str(path)})
-        return Sandbox(creel_bin, home, workspace)
+        return Sandbox(creel_bin, home, workspace, ("--once",))
 
     yield start
     for engine in running:

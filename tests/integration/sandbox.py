@@ -20,13 +20,14 @@ def write_config(home, **sandbox):
 class Sandbox:
     """creel exec with a workspace of its own; sandbox("id", "-u").stdout."""
 
-    def __init__(self, creel_bin, home, workspace):
+    def __init__(self, creel_bin, home, workspace, options=()):
         self.bin, self.home, self.workspace = creel_bin, home, workspace
+        self.options = options  # of every command
         self.env = {**BASE_ENV, "HOME": str(home)}
 
     def argv(self, *command, options=()):
         return [str(self.bin), "exec", "--workspace", str(self.workspace),
-                *map(str, options), "--", *map(str, command)]
+                *map(str, self.options), *map(str, options), "--", *map(str, command)]
 
     def __call__(self, *command, options=(), env=None, input=None, text=True, timeout=60, **kwargs):
         if input is None:

@@ -43,7 +43,7 @@ void rig_init(struct rig *rig, uid_t owner)
 
 int rig_start(struct rig *rig)
 {
-	const struct backend_start_opts opts = {.once = true, .init_path = getenv("CREEL_PROBE")};
+	const struct backend_start_opts opts = {.init_path = getenv("CREEL_PROBE")};
 
 	return backend_by_kind(BACKEND_NATIVE)->start(&rig->spec, &opts, &rig->sandbox, &rig->err);
 }

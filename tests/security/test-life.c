@@ -17,14 +17,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/native/native.h"
+#include "backend/native/rundir.h"
 #include "base/macro.h"
 #include "os/cgroup.h"
 #include "os/sys.h"
@@ -208,17 +212,6 @@ static void an_image_directory_is_the_root(void **state)
 	rig_finish(&rig);
 }
 
-static struct link *dial(struct backend_sandbox *sandbox)
-{
-	struct error err;
-	struct link *link = link_new(sandbox->stream_fd, sandbox->token, false, NULL, NULL);
-
-	if (link_wait_ready(link, 10000, &err) < 0) {
-		fail_msg("%s", err.text);
-	}
-	return link;
-}
-
 /* Children of ours that still run, zombies not counted. */
 static bool is_running(pid_t pid)
 {
@@ -234,36 +227,45 @@ static bool is_running(pid_t pid)
 	return state != NULL && state[2] != 'Z';
 }
 
+/* The keeper goes on without whoever started it, and tells by a lock that it lives. */
 static void a_lasting_sandbox_outlives_its_stream(void **state)
 {
-	struct backend_start_opts opts = {.init_path = getenv("CREEL_INIT")};
 	const struct backend_ops *native = backend_by_kind(BACKEND_NATIVE);
 	const struct timespec pause_a_bit = {.tv_nsec = 300000000};
-	char run_dir[300];
-	char path[400];
+	char run_dir[300], alive[320], text[16] = "";
+	int listen_fd, alive_fd, other_fd;
 	struct rig rig;
 	pid_t keeper;
 
 	(void)state;
 	rig_init(&rig, OWNER);
 	(void)snprintf(run_dir, sizeof(run_dir), "%s.run", rig.workspace);
-	opts.run_dir = run_dir;
-	if (native->start(&rig.spec, &opts, &rig.sandbox, &rig.err) < 0) {
+	(void)snprintf(alive, sizeof(alive), "%s.alive", rig.workspace);
+	alive_fd = open(alive, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(alive_fd, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(rundir_prepare(run_dir, rig.sandbox.token, &listen_fd, &rig.err), 0);
+	if (native_start_lasting(&rig.spec, run_dir, alive_fd, &rig.sandbox, &rig.err) < 0) {
 		fail_msg("%s", rig.err.text);
 	}
-	assert_true(rig.sandbox.has_token && rig.sandbox.kept);
+	assert_true(rig.sandbox.kept);
 	keeper = rig.sandbox.keeper;
-	/* Whoever comes later finds no secret. */
-	(void)snprintf(path, sizeof(path), "%s/token", run_dir);
-	assert_int_equal(access(path, F_OK), -1);
-	(void)link_free(dial(&rig.sandbox));
+	(void)close(alive_fd);
+	(void)close(accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC));
 	(void)nanosleep(&pause_a_bit, NULL);
 	assert_true(is_running(keeper));
+	other_fd = open(alive, O_RDWR | O_CLOEXEC);
+	assert_int_equal(flock(other_fd, LOCK_EX | LOCK_NB), -1);
+	assert_true(read(other_fd, text, sizeof(text) - 1) > 0);
+	assert_int_equal(atoi(text), keeper);
 	assert_int_equal(native->finish(&rig.sandbox, &rig.err), 0);
 	assert_false(is_running(keeper));
-	/* The directory is the caller's, who may restart the sandbox in it. */
-	(void)snprintf(path, sizeof(path), "rm -rf '%s'", run_dir);
-	assert_int_equal(system(path), 0);
+	assert_int_equal(flock(other_fd, LOCK_EX | LOCK_NB), 0);
+	(void)close(other_fd);
+	(void)close(listen_fd);
+	/* The directory is the caller's, who may start another sandbox in it. */
+	rundir_remove(run_dir);
+	assert_int_equal(access(run_dir, F_OK), -1);
+	assert_int_equal(unlink(alive), 0);
 	rig_finish(&rig);
 }
 

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -230,7 +231,7 @@ static int verify(struct engine *engine, const struct container_request *request
 
 /* --- start --- */
 
-static int start(struct engine *engine, const char *id, struct error *err)
+int container_start(struct engine *engine, const char *id, struct error *err)
 {
 	char path[PATH_SIZE];
 	const struct engine_call call = {
@@ -276,7 +277,7 @@ int container_run(struct engine *engine, const struct container_request *request
 		r = verify(engine, request, ret_ref, &env, err);
 	}
 	if (r == 0) {
-		r = start(engine, ret_ref, err);
+		r = container_start(engine, ret_ref, err);
 	}
 	if (r < 0) {
 		json_decref(env);
@@ -375,4 +376,106 @@ int container_remove(struct engine *engine, const char *id, struct error *err)
 	}
 	engine_answer_finish(&answer);
 	return underway ? wait_until_gone(engine, id, err) : r;
+}
+
+/* --- for sandboxes that last --- */
+
+int container_inspect(struct engine *engine, const char *ref, json_t **ret, struct error *err)
+{
+	char path[PATH_SIZE];
+	struct engine_call call;
+	struct engine_answer answer = {0};
+	int r;
+
+	if (!is_name(ref) && !is_id(ref)) {
+		return error_plain(err, EINVAL, "'%.100s' is no container's name", ref);
+	}
+	r = look_at(engine, ref, &answer, &call, path, err);
+	if (r < 0) {
+		return r;
+	}
+	*ret = NULL;
+	if (answer.status == 200 && json_is_object(answer.body)) {
+		*ret = json_incref(answer.body);
+	} else if (answer.status == 200) {
+		r = error_plain(err, EPROTO,
+			"cannot look at the container: the container engine's answer is no object");
+	} else if (answer.status != 404) {
+		r = engine_refused(&call, &answer, err);
+	}
+	engine_answer_finish(&answer);
+	return r;
+}
+
+int container_rename(struct engine *engine, const char *id, const char *name, struct error *err)
+{
+	char path[PATH_SIZE];
+	const struct engine_call call = {
+		.method = "POST",
+		.path = path,
+		.timeout_ms = ENGINE_WORK_MS,
+		.doing = "rename the container",
+	};
+	struct engine_answer answer = {0};
+	int r;
+
+	if (!is_name(name)) {
+		return error_plain(err, EINVAL, "'%.100s' is no container's name", name);
+	}
+	(void)snprintf(path, sizeof(path), "/containers/%s/rename?name=%s", id, name);
+	r = engine_call(engine, &call, &answer, err);
+	if (r < 0) {
+		return r;
+	}
+	if (answer.status != 204) {
+		r = engine_refused(&call, &answer, err);
+	}
+	engine_answer_finish(&answer);
+	return r;
+}
+
+/* A label's value may hold anything; what a URL does not is written as %XX. */
+static void add_filter(struct buf *path, const char *label)
+{
+	json_t *filter = json_pack("{s:[s]}", "label", label);
+	char *text = json_dumps(filter, JSON_COMPACT);
+
+	for (const char *c = text; c != NULL && *c != '\0'; c++) {
+		bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+			     (*c >= '0' && *c <= '9') || *c == '.' || *c == '-';
+
+		buf_addf(path, plain ? "%c" : "%%%02X", (unsigned char)*c);
+	}
+	free(text);
+	json_decref(filter);
+}
+
+int container_list(struct engine *engine, const char *label, json_t **ret, struct error *err)
+{
+	_cleanup_buf_ struct buf path = {0};
+	struct engine_call call = {
+		.method = "GET",
+		.timeout_ms = ENGINE_LOOK_MS,
+		.doing = "list the containers",
+	};
+	struct engine_answer answer = {0};
+	int r;
+
+	buf_add_str(&path, "/containers/json?all=1&filters=");
+	add_filter(&path, label);
+	call.path = path.data;
+	r = engine_call(engine, &call, &answer, err);
+	if (r < 0) {
+		return r;
+	}
+	if (answer.status != 200) {
+		r = engine_refused(&call, &answer, err);
+	} else if (!json_is_array(answer.body)) {
+		r = error_plain(err, EPROTO,
+			"cannot list the containers: the container engine's answer is no list");
+	} else {
+		*ret = json_incref(answer.body);
+	}
+	engine_answer_finish(&answer);
+	return r;
 }

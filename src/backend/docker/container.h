@@ -31,6 +31,15 @@ int container_run(struct engine *engine, const struct container_request *request
 /* End it, remove it and its anonymous volumes, and wait until it is gone. Gone already: 0. */
 int container_remove(struct engine *engine, const char *id, struct error *err);
 
+/* What the engine says of a container, GET /containers/REF/json; *ret NULL: there is none. A new reference. */
+int container_inspect(struct engine *engine, const char *ref, json_t **ret, struct error *err);
+/* Start one that has stopped; one that runs is left alone. */
+int container_start(struct engine *engine, const char *id, struct error *err);
+/* -EEXIST: the name is taken. */
+int container_rename(struct engine *engine, const char *id, const char *name, struct error *err);
+/* Every container, running or not, that has a label: NAME=VALUE. A new reference, an array. */
+int container_list(struct engine *engine, const char *label, json_t **ret, struct error *err);
+
 struct container_state {
 	bool exists, running;
 	int exit_code;

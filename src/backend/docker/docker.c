@@ -22,108 +22,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backend/docker/client.h"
 #include "backend/docker/create.h"
 #include "backend/docker/home.h"
-#include "backend/docker/message.h"
 #include "backend/native/native.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
-#include "os/libexec.h"
 
 enum {
-	/* Where creel-docker finds them. */
-	CONTROL_FD = 3,
-	LOCK_FD = 4,
-	/* create and start may take two minutes each before the client itself gives up. */
-	RUN_TIMEOUT_S = 300,
-	LOOK_TIMEOUT_S = 20,
 	/* creel-init dials within milliseconds; a machine under load takes longer. */
 	DIAL_TIMEOUT_MS = 30000,
 	DIAL_STEP_MS = 500,
 };
-
-/* --- the client --- */
-
-static int spawn_client(
-	const char *path, int control_fd, int lock_fd, pid_t *ret, struct error *err)
-{
-	static const char *const argv[] = {"creel-docker", NULL};
-	static char *const no_env[] = {NULL};
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t none;
-	int r = posix_spawn_file_actions_init(&actions);
-
-	(void)posix_spawnattr_init(&attributes);
-	(void)sigemptyset(&none);
-	(void)posix_spawnattr_setsigmask(&attributes, &none);
-	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
-	if (r == 0) {
-		r = posix_spawn_file_actions_adddup2(&actions, control_fd, CONTROL_FD);
-		if (r == 0) {
-			r = posix_spawn_file_actions_adddup2(&actions, lock_fd, LOCK_FD);
-		}
-		if (r == 0) {
-			r = posix_spawn(ret, path, &actions, &attributes,
-				(char *const *)(uintptr_t)argv, no_env);
-		}
-		(void)posix_spawn_file_actions_destroy(&actions);
-	}
-	(void)posix_spawnattr_destroy(&attributes);
-	return r == 0 ? 0 : error_set(err, r, "cannot start '%s'", path);
-}
-
-static int start_client(int lock_fd, pid_t *ret_pid, int *ret_control_fd, struct error *err)
-{
-	_cleanup_arena_ struct arena arena = {0};
-	const char *path;
-	_cleanup_close_ int ours = FD_NONE;
-	_cleanup_close_ int theirs = FD_NONE;
-	_cleanup_close_ int lock = FD_NONE;
-	int pair[2];
-	int r = libexec_find(&arena, "creel-docker", "backend", &path, err);
-
-	if (r < 0) {
-		return r;
-	}
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0) {
-		return error_set(err, errno, "cannot make a socket for creel-docker");
-	}
-	ours = pair[0];
-	/* Not where the other one is to go: that would be overwritten first. */
-	theirs = fcntl(pair[1], F_DUPFD_CLOEXEC, LOCK_FD + 1);
-	(void)close(pair[1]);
-	lock = fcntl(lock_fd, F_DUPFD_CLOEXEC, LOCK_FD + 1);
-	if (theirs < 0 || lock < 0) {
-		return error_set(err, errno, "cannot make a socket for creel-docker");
-	}
-	r = spawn_client(path, theirs, lock, ret_pid, err);
-	if (r == 0) {
-		*ret_control_fd = TAKE_FD(ours);
-	}
-	return r;
-}
-
-static int ask(int control_fd, json_t *request, uint32_t timeout_s, json_t **ret, struct error *err)
-{
-	json_t *reply = NULL;
-	int r = message_send(control_fd, request, err);
-
-	json_decref(request);
-	if (r == 0) {
-		r = message_receive(control_fd, clock_after_ns(timeout_s * NS_PER_S), &reply, err);
-	}
-	if (r == 0) {
-		r = message_take_error(reply, err);
-	}
-	if (r < 0) {
-		json_decref(reply);
-		return r;
-	}
-	*ret = reply;
-	return 0;
-}
 
 /* --- start --- */
 
@@ -132,8 +43,8 @@ struct starting {
 	const char *init_path;
 	struct home home;
 	uint8_t token[WIRE_TOKEN_SIZE];
-	int listen_fd, control_fd;
-	pid_t client;
+	int listen_fd;
+	struct docker_client client;
 	char **env;
 };
 
@@ -197,13 +108,13 @@ static int run_container(struct starting *s, struct arena *arena, struct error *
 	if (r < 0) {
 		return r;
 	}
-	r = ask(s->control_fd,
+	r = docker_client_ask(&s->client,
 		json_pack("{s:s,s:s,s:s,s:s,s:o,s:s,s:b,s:b}", "op", "run", "socket",
 			s->spec->docker_socket, "home", s->home.dir, "name",
 			arena_printf(arena, "%s-%08x", s->spec->name, suffix), "body", body,
 			"setupScript", docker_setup_script(s->spec->image), "once", 1, "swap",
 			s->spec->memory_swap != 0 ? 1 : 0),
-		RUN_TIMEOUT_S, &reply, err);
+		DOCKER_WORK_S, &reply, err);
 	if (r == 0) {
 		s->env = take_env(json_object_get(reply, "env"));
 		json_decref(reply);
@@ -215,7 +126,8 @@ static int run_container(struct starting *s, struct arena *arena, struct error *
 static int look(const struct starting *s, struct error *err)
 {
 	json_t *reply;
-	int r = ask(s->control_fd, json_pack("{s:s}", "op", "look"), LOOK_TIMEOUT_S, &reply, err);
+	int r = docker_client_ask(
+		&s->client, json_pack("{s:s}", "op", "look"), DOCKER_LOOK_S, &reply, err);
 
 	if (r < 0) {
 		return r;
@@ -269,7 +181,7 @@ static int start_in_home(struct starting *s, struct arena *arena, struct error *
 	}
 	if (r < 0) {
 		struct backend_sandbox failed = {
-			.keeper = s->client, .control_fd = s->control_fd, .env = s->env};
+			.keeper = s->client.pid, .control_fd = s->client.control_fd, .env = s->env};
 
 		if (fd >= 0) {
 			(void)close(fd);
@@ -295,8 +207,8 @@ static int docker_start(const struct sandbox_spec *spec, const struct backend_st
 	if (s.init_path == NULL) {
 		return -err->num;
 	}
-	if (!opts->once || spec->docker_socket == NULL) {
-		return error_plain(err, ENOTSUP, "containers that last are not supported yet");
+	if (spec->docker_socket == NULL) {
+		return error_plain(err, EINVAL, "no container engine was looked for");
 	}
 	r = home_make(&arena, &s.home, s.token, &s.listen_fd, err);
 	if (r < 0) {
@@ -304,7 +216,7 @@ static int docker_start(const struct sandbox_spec *spec, const struct backend_st
 	}
 	listen_fd = s.listen_fd;
 	lock_fd = s.home.lock_fd;
-	r = start_client(lock_fd, &s.client, &s.control_fd, err);
+	r = docker_client_start(&s.client, lock_fd, err);
 	fd = r < 0 ? r : start_in_home(&s, &arena, err);
 	if (fd < 0) {
 		home_remove(s.home.dir);
@@ -313,8 +225,8 @@ static int docker_start(const struct sandbox_spec *spec, const struct backend_st
 	*ret = (struct backend_sandbox){
 		.stream_fd = fd,
 		.kept = true,
-		.keeper = s.client,
-		.control_fd = s.control_fd,
+		.keeper = s.client.pid,
+		.control_fd = s.client.control_fd,
 		.has_token = true,
 		.env = s.env,
 	};
@@ -324,22 +236,15 @@ static int docker_start(const struct sandbox_spec *spec, const struct backend_st
 
 static int docker_finish(struct backend_sandbox *sandbox, struct error *err)
 {
-	pid_t pid = sandbox->keeper;
-	int status, r;
+	struct docker_client client = {.pid = sandbox->keeper, .control_fd = sandbox->control_fd};
 
-	if (pid <= 0) {
+	if (sandbox->keeper <= 0) {
 		return 0;
 	}
 	free_env(TAKE_PTR(sandbox->env));
-	(void)close(TAKE_FD(sandbox->control_fd));
-	do {
-		r = waitpid(pid, &status, 0);
-	} while (r < 0 && errno == EINTR);
 	sandbox->keeper = 0;
-	if (r < 0) {
-		return error_set(err, errno, "waiting for the end of the sandbox");
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+	sandbox->control_fd = FD_NONE;
+	if (docker_client_stop(&client) < 0) {
 		return error_plain(err, EIO,
 			"the container engine did not remove the sandbox; it will, as soon as it "
 			"is there again");

@@ -90,6 +90,110 @@ static int do_run(struct helper *helper, const json_t *request, json_t **ret, st
 	return 0;
 }
 
+/* For sandboxes that last: each request names the engine's socket, most the container. */
+static int reach(struct helper *helper, const json_t *request, struct error *err)
+{
+	if (helper->engine != NULL) {
+		return 0;
+	}
+	return engine_open(text_of(request, "socket"), &helper->engine, err);
+}
+
+/* Made and started, or not there. It outlives this program. */
+static int do_create(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	const struct container_request container = {
+		.name = text_of(request, "name"),
+		.body = json_object_get(request, "body"),
+		.setup_script = text_of(request, "setupScript"),
+		.swap_asked_for = json_is_true(json_object_get(request, "swap")),
+	};
+	char ref[CONTAINER_REF_SIZE] = "";
+	json_t *env = NULL;
+	struct error ignored;
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_run(helper->engine, &container, ref, &env, err);
+	}
+	if (r < 0) {
+		if (ref[0] != '\0') {
+			(void)container_remove(helper->engine, ref, &ignored);
+		}
+		return r;
+	}
+	*ret = json_pack("{s:s,s:o}", "id", ref, "env", env);
+	return 0;
+}
+
+static int do_inspect(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	json_t *inspected = NULL;
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_inspect(helper->engine, text_of(request, "ref"), &inspected, err);
+	}
+	if (r == 0) {
+		*ret = json_pack("{s:o}", "container", inspected != NULL ? inspected : json_null());
+	}
+	return r;
+}
+
+static int do_start(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_start(helper->engine, text_of(request, "ref"), err);
+	}
+	if (r == 0) {
+		*ret = json_object();
+	}
+	return r;
+}
+
+static int do_rename(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_rename(
+			helper->engine, text_of(request, "ref"), text_of(request, "name"), err);
+	}
+	if (r == 0) {
+		*ret = json_object();
+	}
+	return r;
+}
+
+static int do_remove(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_remove(helper->engine, text_of(request, "ref"), err);
+	}
+	if (r == 0) {
+		*ret = json_object();
+	}
+	return r;
+}
+
+static int do_list(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
+{
+	json_t *list = NULL;
+	int r = reach(helper, request, err);
+
+	if (r == 0) {
+		r = container_list(helper->engine, text_of(request, "label"), &list, err);
+	}
+	if (r == 0) {
+		*ret = json_pack("{s:o}", "containers", list);
+	}
+	return r;
+}
+
 static int do_look(struct helper *helper, const json_t *request, json_t **ret, struct error *err)
 {
 	struct container_state state;
@@ -112,8 +216,14 @@ static const struct {
 	const char *name;
 	int (*run)(struct helper *helper, const json_t *request, json_t **ret, struct error *err);
 } operations[] = {
+	{"create", do_create},
+	{"inspect", do_inspect},
+	{"list", do_list},
 	{"look", do_look},
+	{"remove", do_remove},
+	{"rename", do_rename},
 	{"run", do_run},
+	{"start", do_start},
 };
 
 static json_t *answer(struct helper *helper, const json_t *request)

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -45,14 +46,19 @@ static void keep(struct launched *sandbox, const sigset_t *signals)
 }
 
 /* Nothing of the starter's stays open here: not its terminal, not its files, not the stream. */
-static void let_go(void)
+static void let_go(int alive_fd)
 {
+	unsigned first = 3;
+
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2 && null >= 0; fd++) {
 		(void)dup2(null, fd);
 	}
-	(void)sys_close_range(3, ~0U, 0);
+	if (alive_fd >= 0 && (alive_fd == 3 || dup3(alive_fd, 3, O_CLOEXEC) == 3)) {
+		first = 4;
+	}
+	(void)sys_close_range(first, ~0U, 0);
 	/* Not before: the sandbox's first process inherits it, and has to write its /proc/self/uid_map. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* Or the starter's file system could not be unmounted. */
@@ -84,6 +90,9 @@ __attribute__((noreturn)) static void run_keeper(
 			_exit(1);
 		}
 	}
+	if (request->run_dir != NULL && request->alive_fd >= 0) {
+		(void)dprintf(request->alive_fd, "%d\n", getpid());
+	}
 	if (launch_sandbox(request, &launched, &report.err) == 0) {
 		report.err.num = 0;
 		report.host_uid = launched.host_uid;
@@ -93,7 +102,7 @@ __attribute__((noreturn)) static void run_keeper(
 	if (report.err.num != 0) {
 		_exit(1);
 	}
-	let_go();
+	let_go(request->run_dir != NULL ? request->alive_fd : FD_NONE);
 	keep(&launched, &signals);
 	_exit(0);
 }

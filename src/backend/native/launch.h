@@ -10,6 +10,7 @@ struct launch_request {
 	const struct sandbox_spec *spec;
 	const char *init_path;
 	const char *run_dir; /* NULL: once, with an inherited stream */
+	int alive_fd; /* with run_dir: open and locked as long as the keeper lives, FD_NONE: none */
 	int stream_fd; /* once: the sandbox's end of the stream, descriptor > 3 */
 	int starter_fd; /* once: the other end, which the sandbox must not hold */
 };

@@ -107,33 +107,20 @@ static int start_once(
 	return r;
 }
 
-/* A sandbox that outlives its starter dials home through a socket in its run directory. */
-static int start_lasting(
-	struct launch_request *request, struct backend_sandbox *ret, struct error *err)
+int native_start_lasting(const struct sandbox_spec *spec, const char *run_dir, int alive_fd,
+	struct backend_sandbox *ret, struct error *err)
 {
-	_cleanup_close_ int listen_fd = FD_NONE;
-	uint8_t token[WIRE_TOKEN_SIZE];
-	int r = rundir_prepare(request->run_dir, token, &listen_fd, err);
+	_cleanup_arena_ struct arena arena = {0};
+	const struct launch_request request = {
+		.spec = spec,
+		.init_path = native_find_init(NULL, &arena, err),
+		.run_dir = run_dir,
+		.alive_fd = alive_fd,
+		.stream_fd = FD_NONE,
+		.starter_fd = FD_NONE,
+	};
 
-	if (r == 0) {
-		r = keeper_start(request, ret, err);
-	}
-	if (r < 0) {
-		rundir_remove(request->run_dir);
-		return r;
-	}
-	ret->stream_fd = rundir_accept(request->run_dir, listen_fd, ret->host_uid, err);
-	if (ret->stream_fd < 0) {
-		struct error ignored;
-
-		r = ret->stream_fd;
-		(void)native_backend.finish(ret, &ignored);
-		rundir_remove(request->run_dir);
-		return r;
-	}
-	(void)memcpy(ret->token, token, sizeof(token));
-	ret->has_token = true;
-	return 0;
+	return request.init_path == NULL ? -err->num : keeper_start(&request, ret, err);
 }
 
 static int native_start(const struct sandbox_spec *spec, const struct backend_start_opts *opts,
@@ -150,14 +137,7 @@ static int native_start(const struct sandbox_spec *spec, const struct backend_st
 	if (request.init_path == NULL) {
 		return -err->num;
 	}
-	if (opts->once) {
-		return start_once(&request, ret, err);
-	}
-	if (opts->run_dir == NULL) {
-		return error_plain(err, EINVAL, "a lasting sandbox needs a run directory");
-	}
-	request.run_dir = opts->run_dir;
-	return start_lasting(&request, ret, err);
+	return start_once(&request, ret, err);
 }
 
 static int native_finish(struct backend_sandbox *sandbox, struct error *err)

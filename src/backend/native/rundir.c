@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -14,8 +13,6 @@
 
 #include "base/macro.h"
 #include "base/own.h"
-
-enum { DIAL_TIMEOUT_MS = 10000 };
 
 static const char *const files[] = {"socket", "token", "init"};
 
@@ -106,37 +103,6 @@ int rundir_hand_over(const char *dir, uid_t uid, gid_t gid, struct error *err)
 	return fchown(dir_fd, uid, gid) < 0
 		       ? error_set(err, errno, "cannot give '%s' to uid %u", dir, uid)
 		       : 0;
-}
-
-int rundir_accept(const char *dir, int listen_fd, uint32_t uid, struct error *err)
-{
-	_cleanup_close_ int fd = FD_NONE;
-	struct pollfd poll_fd = {.fd = listen_fd, .events = POLLIN};
-	struct ucred peer = {0};
-	socklen_t len = sizeof(peer);
-	char path[4096];
-	int n;
-
-	do {
-		n = poll(&poll_fd, 1, DIAL_TIMEOUT_MS);
-	} while (n < 0 && errno == EINTR);
-	if (n == 0) {
-		return error_plain(err, ETIMEDOUT, "the sandbox did not dial home within %d s",
-			DIAL_TIMEOUT_MS / 1000);
-	}
-	fd = accept4(listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0) {
-		return error_set(err, errno, "cannot take the sandbox's connection");
-	}
-	if (peer.uid != uid) {
-		return error_plain(err, EPERM, "uid %u dialled in place of the sandbox's uid %u",
-			peer.uid, uid);
-	}
-	(void)snprintf(path, sizeof(path), "%s/token", dir);
-	if (unlink(path) < 0 && errno != ENOENT) {
-		return error_set(err, errno, "cannot remove '%s'", path);
-	}
-	return TAKE_FD(fd);
 }
 
 void rundir_remove(const char *dir)

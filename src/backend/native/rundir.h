@@ -15,9 +15,6 @@ int rundir_prepare(
 	const char *dir, uint8_t ret_token[WIRE_TOKEN_SIZE], int *ret_listen_fd, struct error *err);
 /* Give it to the uid that the sandbox runs as. */
 int rundir_hand_over(const char *dir, uid_t uid, gid_t gid, struct error *err);
-/* Wait for the sandbox to dial home, check who it is, and take the token off the disk: it has been
- * read by now, and commands must not find it. The connected stream, or a negative errno. */
-int rundir_accept(const char *dir, int listen_fd, uint32_t uid, struct error *err);
 void rundir_remove(const char *dir);
 
 #endif

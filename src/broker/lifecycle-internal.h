@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What lifecycle.c and the backends' parts of it share. */
+#ifndef BROKER_LIFECYCLE_INTERNAL_H
+#define BROKER_LIFECYCLE_INTERNAL_H
+
+#include "backend/docker/client.h"
+#include "broker/home.h"
+#include "broker/lifecycle.h"
+
+struct lifecycle {
+	const struct config *config;
+	struct arena arena;
+	const char *instance;
+	const char *base; /* of the homes */
+	struct docker_client client; /* started when an engine is needed */
+	const char *client_socket; /* whose engine it speaks to */
+};
+
+/* One acquisition at work. */
+struct acquiring {
+	struct lifecycle *lifecycle;
+	struct decision *decision;
+	const struct sandbox_spec *spec;
+	const struct lifecycle_opts *opts;
+	struct arena arena;
+	struct sandbox_home home;
+	json_t *meta; /* what the home says is there; NULL: nothing complete */
+	int listen_fd;
+	uint8_t token[WIRE_TOKEN_SIZE];
+	struct wire_hello hello;
+	bool half; /* made under another name, until it is complete */
+	struct lifecycle_acquired *ret;
+};
+
+enum life_state { LIFE_ABSENT, LIFE_STOPPED, LIFE_RUNNING };
+
+/* What a backend does for a lasting sandbox whose home is locked. */
+struct life_ops {
+	bool open_to_all; /* as sandbox_home_prepare() */
+	/* What is there under its name. For LIFE_STOPPED and LIFE_RUNNING a->meta is what it was made
+	 * from afterwards, also when the home had lost it; NULL: never completed. */
+	int (*look)(struct acquiring *a, enum life_state *ret, struct error *err);
+	/* Make and start it; a->meta is set. Its run directory is ready. */
+	int (*make)(struct acquiring *a, struct error *err);
+	int (*restart)(struct acquiring *a, struct error *err); /* NULL: cannot be */
+	/* It is complete: from now on it may be found. */
+	int (*settle)(struct acquiring *a, struct error *err);
+	/* Gone afterwards; nothing there: 0. */
+	int (*remove)(struct lifecycle *lifecycle, const struct sandbox_home *home,
+		const char *name, const char *docker_socket, struct error *err);
+};
+extern const struct life_ops life_docker, life_native;
+const struct life_ops *life_ops_of(const char *backend); /* NULL: unknown */
+
+/* A meta.json for a sandbox that is made now. */
+json_t *life_new_meta(const struct acquiring *a);
+
+#endif
