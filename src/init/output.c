@@ -50,6 +50,19 @@ static void grow_pipe(struct channel *c, size_t got)
 	}
 }
 
+/*
+ * Nobody writes any more, and nothing is left to read: no need for a ring, which most standard errors
+ * never fill. To be asked after the hang-up: poll(2) looks at the two without a lock, and the last
+ * bytes may have come in between.
+ */
+static bool is_dry(const struct channel *c, uint32_t events)
+{
+	int left = 0;
+
+	return (events & (EPOLLIN | EPOLLHUP)) == EPOLLHUP && !c->process->terminal &&
+	       ioctl(c->watch.fd, FIONREAD, &left) == 0 && left == 0;
+}
+
 static void on_output(struct watch *watch, uint32_t events)
 {
 	struct channel *c = container_of(watch, struct channel, watch);
@@ -59,7 +72,10 @@ static void on_output(struct watch *watch, uint32_t events)
 	ssize_t n;
 	int count;
 
-	(void)events;
+	if (is_dry(c, events)) {
+		ended(c);
+		return;
+	}
 	if (room == 0 && !p->followed) {
 		/* A connection that stands still must not stop a process that nobody follows. */
 		conn_release(p->init, c);
