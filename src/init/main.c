@@ -32,6 +32,7 @@ struct options {
 	int fd;
 	const char *dir;
 	bool once;
+	bool plain_signals; /* the starter set all actions back */
 };
 
 extern char **environ;
@@ -41,14 +42,14 @@ extern char **environ;
  * the default: an ignored signal would be inherited by every process, signal(7). Faults of our own
  * stay deadly.
  */
-static int open_signals(sigset_t *set)
+static int open_signals(sigset_t *set, bool plain)
 {
 	static const int faults[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGTRAP, SIGSYS};
 	/* The kernel's struct sigaction, sigaction(2): SIG_DFL, no flags, no mask. Past the library,
 	 * which hides the signals of its threads: glibc's posix_spawn(3) leaves those ignored. */
 	static const uint64_t normal[4];
 
-	for (int signo = 1; signo < _NSIG; signo++) {
+	for (int signo = 1; !plain && signo < _NSIG; signo++) {
 		(void)syscall(SYS_rt_sigaction, signo, normal, NULL, sizeof(uint64_t));
 	}
 	(void)sigfillset(set);
@@ -96,6 +97,8 @@ static int parse_options(int argc, char **argv, struct options *ret, struct erro
 
 		if (strcmp(argv[i], "--once") == 0) {
 			o.once = true;
+		} else if (strcmp(argv[i], "--plain-signals") == 0) {
+			o.plain_signals = true;
 		} else if (strcmp(argv[i], "--fd") == 0 && i + 1 < argc) {
 			if (num_parse_u32(argv[++i], 3, 1 << 20, &fd) < 0) {
 				return error_plain(err, EINVAL,
@@ -107,7 +110,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct erro
 		} else {
 			return error_plain(err, EINVAL,
 				"unknown option '%s'; usage: creel-init [--fd N | --dir DIR] "
-				"[--once]",
+				"[--once] [--plain-signals]",
 				argv[i]);
 		}
 	}
@@ -267,9 +270,12 @@ int main(int argc, char **argv)
 	/* Out of the caller's session: its terminal is nobody's here (/dev/tty leads nowhere), and its
 	 * keyboard's signals are the caller's to pass on. In a container we lead one already. */
 	(void)setsid();
-	r = open_signals(&set);
+	r = parse_options(argc, argv, &options, &err);
 	if (r == 0) {
-		r = parse_options(argc, argv, &options, &err);
+		r = open_signals(&set, options.plain_signals);
+		if (r < 0) {
+			(void)error_set(&err, -r, "cannot block signals");
+		}
 	}
 	if (r == 0) {
 		close_others(options.fd);

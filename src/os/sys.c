@@ -136,10 +136,21 @@ bool sys_has_seccomp(void)
 	return syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
 }
 
-int sys_drop_capabilities(void)
+unsigned sys_last_capability(void)
 {
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	unsigned last = CAP_LAST_CAP;
+
+	while (last > 0 && prctl(PR_CAPBSET_READ, (unsigned long)last, 0, 0, 0) < 0) {
+		last--;
+	}
+	while (prctl(PR_CAPBSET_READ, last + 1UL, 0, 0, 0) >= 0) {
+		last++;
+	}
+	return last;
+}
+
+int sys_limit_capabilities(unsigned last)
+{
 	const unsigned long bits = SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
 				   SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
 				   SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED;
@@ -147,18 +158,19 @@ int sys_drop_capabilities(void)
 	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) {
 		return -errno;
 	}
-	/* The kernel answers EINVAL one past the last capability that it knows. */
-	for (unsigned long cap = 0; cap < 64; cap++) {
+	for (unsigned long cap = 0; cap <= last; cap++) {
 		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
-			if (errno == EINVAL && cap > CAP_AUDIT_READ) {
-				break;
-			}
 			return -errno;
 		}
 	}
-	if (prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0) {
-		return -errno;
-	}
+	return prctl(PR_SET_SECUREBITS, bits, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int sys_drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+
 	return syscall(SYS_capset, &header, none) < 0 ? -errno : 0;
 }
 

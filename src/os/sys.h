@@ -39,8 +39,12 @@ int sys_seccomp_filter(const struct sock_filter *filter, unsigned short count);
 /* Is SECCOMP_MODE_FILTER there? Changes nothing. */
 bool sys_has_seccomp(void);
 
-/* Every capability away, for good: bounding, ambient, then effective, permitted and inheritable;
- * securebits locked so that uid 0 means nothing. */
+/* The highest capability that the kernel knows. */
+unsigned sys_last_capability(void);
+/* Take away what programs could gain: bounding and ambient set emptied, securebits locked so that uid 0
+ * means nothing. last: sys_last_capability(). Every call in it succeeds or the function fails. */
+int sys_limit_capabilities(unsigned last);
+/* Effective, permitted and inheritable set emptied, for good once sys_limit_capabilities() was called. */
 int sys_drop_capabilities(void);
 /* Is this capability effective in this process? */
 bool sys_has_capability(unsigned capability);

@@ -1,47 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Carries out a plan. Everything here runs in a child that shares its parent's memory and has not
- * executed yet: no allocation, no logging, no write to anything but its own stack, one struct error
- * as the only way to report.
+ * The builder's steps: everything that is mounted. It runs in a process that shares its parent's memory
+ * and ends without executing anything: no allocation, no logging, no write to anything but its own
+ * stack and the context, one struct error as the only way to report.
  */
 #include "backend/native/apply.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/close_range.h>
-#include <linux/filter.h>
 #include <linux/openat2.h>
-#include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "backend/native/facts.h"
-#include "backend/native/network.h"
+#include "backend/native/apply-internal.h"
 #include "base/own.h"
-#include "native-seccomp.h"
 #include "os/compat.h"
 #include "os/sys.h"
 
-struct apply {
-	struct apply_context *context;
-	const struct plan *plan;
-	int root_fd; /* of the new root, O_PATH; FD_NONE before STEP_ROOT */
-	int ruleset_fd; /* Landlock rules collected so far */
-	int landlock_abi;
-	struct error *err;
-};
-
-static int fail(struct apply *a, const struct plan_step *step, int r, const char *what)
+int apply_fail(struct apply *a, const struct plan_step *step, int r, const char *what)
 {
 	const char *target = step->target != NULL ? step->target : "";
 
@@ -50,11 +32,6 @@ static int fail(struct apply *a, const struct plan_step *step, int r, const char
 			target, step->key);
 	}
 	return error_set(a->err, -r, "cannot start the sandbox: %s '/%s'", what, target);
-}
-
-static int no(int result)
-{
-	return result < 0 ? -errno : 0;
 }
 
 /* ids */
@@ -91,27 +68,24 @@ static int self_map(struct apply *a)
 	return 0;
 }
 
-static int take_ids(struct apply *a)
+int apply_take_ids(const struct plan *plan, struct error *err)
 {
+	if (plan->self_map) {
+		return 0;
+	}
 	if (setgroups(0, NULL) < 0 ||
-		setresgid(a->plan->inside_gid, a->plan->inside_gid, a->plan->inside_gid) < 0 ||
-		setresuid(a->plan->inside_uid, a->plan->inside_uid, a->plan->inside_uid) < 0) {
-		return error_set(a->err, errno, "cannot start the sandbox: taking on uid %u",
-			a->plan->inside_uid);
+		setresgid(plan->inside_gid, plan->inside_gid, plan->inside_gid) < 0 ||
+		setresuid(plan->inside_uid, plan->inside_uid, plan->inside_uid) < 0) {
+		return error_set(
+			err, errno, "cannot start the sandbox: taking on uid %u", plan->inside_uid);
 	}
 	return 0;
 }
 
-static int do_identity(struct apply *a)
+static int do_identity(struct apply *a, const struct plan_step *step)
 {
-	int r = a->plan->self_map ? self_map(a) : take_ids(a);
-
-	/* After the change of ids, which clears it. A parent that died before this line is noticed by
-	 * creel-init as the end of its stream. */
-	if (r == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
-		r = error_set(a->err, errno, "cannot start the sandbox: prctl");
-	}
-	return r;
+	(void)step;
+	return a->plan->self_map ? self_map(a) : apply_take_ids(a->plan, a->err);
 }
 
 /* paths below the new root */
@@ -171,7 +145,7 @@ static int set_attr(int fd, const char *path, uint64_t attr, unsigned flags)
 {
 	struct mount_attr change = {.attr_set = attr};
 
-	return no(mount_setattr(fd, path, flags, &change, sizeof(change)));
+	return apply_no(mount_setattr(fd, path, flags, &change, sizeof(change)));
 }
 
 /* mounts */
@@ -187,7 +161,7 @@ static int do_private(struct apply *a, const struct plan_step *step)
 				"where AppArmor restricts user namespaces, run sysctl "
 				"kernel.apparmor_restrict_unprivileged_userns=0 or give creel a profile");
 		}
-		return fail(a, step, -num, "making mounts private");
+		return apply_fail(a, step, -num, "making mounts private");
 	}
 	return 0;
 }
@@ -238,7 +212,7 @@ static int mount_tmpfs(const char *target, const struct plan_step *step)
 	/* Inodes are kernel memory too: one per page of the size, as the kernel's own default is. */
 	(void)snprintf(options, sizeof(options), "mode=%o,size=%lld,nr_inodes=%lld", step->mode,
 		(long long)step->size, (long long)(step->size / 4096 + 64));
-	return no(mount("tmpfs", target, "tmpfs", flags, options));
+	return apply_no(mount("tmpfs", target, "tmpfs", flags, options));
 }
 
 static int do_root(struct apply *a, const struct plan_step *step)
@@ -246,11 +220,11 @@ static int do_root(struct apply *a, const struct plan_step *step)
 	int r = mount_tmpfs(step->target, step);
 
 	if (r < 0) {
-		return fail(a, step, r, "mounting a tmpfs over");
+		return apply_fail(a, step, r, "mounting a tmpfs over");
 	}
 	a->root_fd = open(step->target, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (a->root_fd < 0 || fchdir(a->root_fd) < 0) {
-		return fail(a, step, -errno, "entering");
+		return apply_fail(a, step, -errno, "entering");
 	}
 	return 0;
 }
@@ -260,10 +234,10 @@ static int do_dir(struct apply *a, const struct plan_step *step)
 	if ((step->attr & ATTR_CHOSEN) != 0) {
 		_cleanup_close_ int fd = walk(a, step->target, true);
 
-		return fd < 0 ? fail(a, step, fd, "making the directory") : 0;
+		return fd < 0 ? apply_fail(a, step, fd, "making the directory") : 0;
 	}
 	if (mkdirat(a->root_fd, step->target, step->mode) < 0) {
-		return fail(a, step, -errno, "making the directory");
+		return apply_fail(a, step, -errno, "making the directory");
 	}
 	return 0;
 }
@@ -275,7 +249,7 @@ static int do_file(struct apply *a, const struct plan_step *step)
 	size_t len = strlen(step->source);
 
 	if (fd < 0 || (len > 0 && write(fd, step->source, len) != (ssize_t)len)) {
-		return fail(a, step, -errno, "writing");
+		return apply_fail(a, step, -errno, "writing");
 	}
 	return 0;
 }
@@ -287,27 +261,27 @@ static int do_bind(struct apply *a, const struct plan_step *step)
 	int r = 0;
 
 	if (!optional) {
-		r = directory ? no(mkdirat(a->root_fd, step->target, 0755))
-			      : no(mknodat(a->root_fd, step->target, S_IFREG | 0644, 0));
+		r = directory ? apply_no(mkdirat(a->root_fd, step->target, 0755))
+			      : apply_no(mknodat(a->root_fd, step->target, S_IFREG | 0644, 0));
 	}
 	if (r < 0 && r != -EEXIST) {
-		return fail(a, step, r, "making the mount point");
+		return apply_fail(a, step, r, "making the mount point");
 	}
 	if (mount(step->source, step->target, NULL, MS_BIND | MS_REC, NULL) < 0) {
-		return optional && errno == ENOENT ? 0 : fail(a, step, -errno, "binding");
+		return optional && errno == ENOENT ? 0 : apply_fail(a, step, -errno, "binding");
 	}
 	r = set_attr(a->root_fd, step->target, mount_attr_of(step->attr) | MOUNT_ATTR_NODEV,
 		AT_RECURSIVE);
-	return r < 0 ? fail(a, step, r, "sealing") : 0;
+	return r < 0 ? apply_fail(a, step, r, "sealing") : 0;
 }
 
 static int do_device(struct apply *a, const struct plan_step *step)
 {
 	if (mknodat(a->root_fd, step->target, S_IFREG | 0666, 0) < 0) {
-		return fail(a, step, -errno, "making the mount point");
+		return apply_fail(a, step, -errno, "making the mount point");
 	}
 	if (mount(step->source, step->target, NULL, MS_BIND, NULL) < 0) {
-		return fail(a, step, -errno, "binding the device");
+		return apply_fail(a, step, -errno, "binding the device");
 	}
 	return 0;
 }
@@ -320,20 +294,20 @@ static int do_attach(struct apply *a, const struct plan_step *step)
 	int r;
 
 	if (fstat(tree, &st) < 0) {
-		return fail(a, step, -errno, "looking at the source of");
+		return apply_fail(a, step, -errno, "looking at the source of");
 	}
 	r = set_attr(tree, "", mount_attr_of(step->attr) | MOUNT_ATTR_NODEV,
 		AT_EMPTY_PATH | AT_RECURSIVE);
 	if (r < 0) {
-		return fail(a, step, r, "sealing");
+		return apply_fail(a, step, r, "sealing");
 	}
 	target = walk(a, step->target, S_ISDIR(st.st_mode));
 	if (target < 0) {
-		return fail(a, step, target, "making the mount point");
+		return apply_fail(a, step, target, "making the mount point");
 	}
 	if (move_mount(tree, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) <
 		0) {
-		return fail(a, step, -errno, "attaching");
+		return apply_fail(a, step, -errno, "attaching");
 	}
 	/* The target descriptor still names what is below the mount just made. */
 	(void)close(tree);
@@ -349,16 +323,16 @@ static int do_tmpfs(struct apply *a, const struct plan_step *step)
 
 	if ((step->attr & ATTR_CHOSEN) == 0) {
 		r = mount_tmpfs(step->target, step);
-		return r < 0 ? fail(a, step, r, "mounting a tmpfs on") : 0;
+		return r < 0 ? apply_fail(a, step, r, "mounting a tmpfs on") : 0;
 	}
 	target = walk(a, step->target, true);
 	if (target < 0) {
-		return fail(a, step, target, "making the mount point");
+		return apply_fail(a, step, target, "making the mount point");
 	}
 	/* The old root's /proc is still there, and the link leads to exactly this directory. */
 	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", target);
 	r = mount_tmpfs(path, step);
-	return r < 0 ? fail(a, step, r, "mounting a tmpfs on") : 0;
+	return r < 0 ? apply_fail(a, step, r, "mounting a tmpfs on") : 0;
 }
 
 static int do_scratch(struct apply *a, const struct plan_step *step)
@@ -369,16 +343,16 @@ static int do_scratch(struct apply *a, const struct plan_step *step)
 	 * mkdir's mode, and the sticky one matters. */
 	if (mkdirat(a->root_fd, step->target, 0755) < 0 ||
 		fchmodat(a->root_fd, step->target, step->mode, 0) < 0) {
-		return fail(a, step, -errno, "making the directory");
+		return apply_fail(a, step, -errno, "making the directory");
 	}
 	if (mount(step->target, step->target, NULL, MS_BIND, NULL) < 0) {
-		return fail(a, step, -errno, "binding");
+		return apply_fail(a, step, -errno, "binding");
 	}
 	/* Its other flags are those of the root: no set-user-id, no devices. */
 	r = (step->attr & ATTR_NO_EXEC) != 0
 		    ? set_attr(a->root_fd, step->target, MOUNT_ATTR_NOEXEC, 0)
 		    : 0;
-	return r < 0 ? fail(a, step, r, "sealing") : 0;
+	return r < 0 ? apply_fail(a, step, r, "sealing") : 0;
 }
 
 static int do_proc(struct apply *a, const struct plan_step *step)
@@ -392,14 +366,14 @@ static int do_proc(struct apply *a, const struct plan_step *step)
 			"host's own are covered (as inside a container); start that container with "
 			"systempaths=unconfined, or use backend docker");
 	}
-	return fail(a, step, -errno, "mounting proc on");
+	return apply_fail(a, step, -errno, "mounting proc on");
 }
 
 static int do_devpts(struct apply *a, const struct plan_step *step)
 {
 	if (mount("devpts", step->target, "devpts", MS_NOSUID | MS_NOEXEC,
 		    "newinstance,ptmxmode=0666,mode=0620,max=256") < 0) {
-		return fail(a, step, -errno, "mounting devpts on");
+		return apply_fail(a, step, -errno, "mounting devpts on");
 	}
 	return 0;
 }
@@ -409,14 +383,14 @@ static int do_quota(struct apply *a, const struct plan_step *step)
 	int r = sys_write_file(a->root_fd, step->target, step->source, strlen(step->source));
 
 	/* A kernel built without it counts nothing either. */
-	return r < 0 && r != -ENOENT ? fail(a, step, r, "limiting") : 0;
+	return r < 0 && r != -ENOENT ? apply_fail(a, step, r, "limiting") : 0;
 }
 
 static int do_mask(struct apply *a, const struct plan_step *step)
 {
-	/* What went away since it was seen needs no mask. */
+	/* What this kernel does not have needs no mask. */
 	if (mount(step->source, step->target, NULL, MS_BIND, NULL) < 0 && errno != ENOENT) {
-		return fail(a, step, -errno, "masking");
+		return apply_fail(a, step, -errno, "masking");
 	}
 	return 0;
 }
@@ -425,284 +399,94 @@ static int do_pivot(struct apply *a, const struct plan_step *step)
 {
 	/* Old and new root end up stacked on "/" (pivot_root(2), NOTES); the old one is on top. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
-		return fail(a, step, -errno, "pivot_root to");
+		return apply_fail(a, step, -errno, "pivot_root to");
 	}
+	/* Paths lead into the new root from here on, for the first process as well. It goes on while we
+	 * wait for a grace period of RCU, which is what unmounting means. */
+	apply_tell_first(a->context);
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) {
-		return fail(a, step, -errno, "detaching the old root from");
+		return apply_fail(a, step, -errno, "detaching the old root from");
 	}
 	return 0;
 }
 
-/* lockdown */
-
-static int do_rlimit(struct apply *a, const struct plan_step *step)
+static int do_symlink(struct apply *a, const struct plan_step *step)
 {
-	struct rlimit64 limit = {.rlim_cur = step->soft, .rlim_max = step->hard};
+	int r = apply_no(symlinkat(step->source, a->root_fd, step->target));
 
-	if (prlimit64(0, step->mode, &limit, NULL) < 0) {
-		return error_set(a->err, errno,
-			"cannot start the sandbox: setting the limit %s to %llu%s%s%s",
-			step->source, (unsigned long long)step->hard, step->key != NULL ? " (" : "",
-			step->key != NULL ? step->key : "", step->key != NULL ? ")" : "");
-	}
-	return 0;
+	return r < 0 ? apply_fail(a, step, r, "linking") : 0;
 }
 
-static uint64_t landlock_rights(int abi)
+static int do_read_only(struct apply *a, const struct plan_step *step)
 {
-	uint64_t rights = (LL_FS_MAKE_SYM << 1) - 1;
+	int r = set_attr(
+		a->root_fd, "", mount_attr_of(step->attr) | MOUNT_ATTR_NODEV, AT_EMPTY_PATH);
 
-	rights |= abi >= 2 ? LL_FS_REFER : 0;
-	rights |= abi >= 3 ? LL_FS_TRUNCATE : 0;
-	rights |= abi >= 5 ? LL_FS_IOCTL_DEV : 0;
-	return rights;
+	return r < 0 ? apply_fail(a, step, r, "sealing") : 0;
 }
 
-static uint64_t reach_rights(enum landlock_reach reach, bool directory)
-{
-	const uint64_t read = LL_FS_EXECUTE | LL_FS_READ_FILE | LL_FS_READ_DIR;
-	const uint64_t write = LL_FS_WRITE_FILE | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV;
-	uint64_t rights = 0;
+/* The first process has the others. */
+static int (*const build_steps[STEP_COUNT_])(struct apply *a, const struct plan_step *step) = {
+	[STEP_IDENTITY] = do_identity,
+	[STEP_PRIVATE] = do_private,
+	[STEP_OPEN] = do_open,
+	[STEP_ROOT] = do_root,
+	[STEP_DIR] = do_dir,
+	[STEP_FILE] = do_file,
+	[STEP_SYMLINK] = do_symlink,
+	[STEP_BIND] = do_bind,
+	[STEP_DEVICE] = do_device,
+	[STEP_ATTACH] = do_attach,
+	[STEP_TMPFS] = do_tmpfs,
+	[STEP_SCRATCH] = do_scratch,
+	[STEP_PROC] = do_proc,
+	[STEP_DEVPTS] = do_devpts,
+	[STEP_QUOTA] = do_quota,
+	[STEP_MASK] = do_mask,
+	[STEP_READ_ONLY] = do_read_only,
+	[STEP_PIVOT] = do_pivot,
+};
 
-	switch (reach) {
-	case REACH_READ_EXEC:
-		rights = read;
-		break;
-	case REACH_WRITE_FILES:
-		rights = read | write;
-		break;
-	case REACH_ALL:
-		rights = ~0ULL;
-		break;
+void apply_tell_first(const struct apply_context *context)
+{
+	const uint64_t one = 1;
+
+	/* The counter never comes near its limit, so that a failure can only be a bug; the first process
+	 * then sees the builder end. */
+	if (write(context->builder_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
+		_exit(1);
 	}
-	/* A rule on a file may only hold what files have. */
-	return directory ? rights : rights & (LL_FS_EXECUTE | LL_FS_READ_FILE | write);
 }
 
-static int do_landlock_rule(struct apply *a, const struct plan_step *step)
+void apply_reset_signals(void)
 {
-	_cleanup_close_ int fd = open(step->target, O_PATH | O_CLOEXEC);
-	bool directory = (step->attr & ATTR_DIRECTORY) != 0;
-	uint64_t rights;
-	struct stat st;
-	int r;
+	/* The kernel's struct sigaction, sigaction(2): SIG_DFL, no flags, no mask. */
+	static const uint64_t normal[4];
 
-	if (a->ruleset_fd < 0) {
-		a->landlock_abi = sys_landlock_abi();
-		a->ruleset_fd = sys_landlock_create(landlock_rights(a->landlock_abi),
-			a->landlock_abi >= 6 ? LL_SCOPE_ABSTRACT_UNIX | LL_SCOPE_SIGNAL : 0,
-			a->landlock_abi);
-	}
-	if (a->ruleset_fd < 0) {
-		return fail(a, step, a->ruleset_fd, "making a Landlock ruleset for");
-	}
-	if (fd < 0 || (!directory && fstat(fd, &st) < 0)) {
-		return fail(a, step, -errno, "opening for Landlock");
-	}
-	rights = reach_rights((enum landlock_reach)step->mode, directory || S_ISDIR(st.st_mode));
-	r = sys_landlock_add_path(a->ruleset_fd, fd, rights & landlock_rights(a->landlock_abi));
-	return r < 0 ? fail(a, step, r, "adding a Landlock rule for") : 0;
-}
-
-/* Descriptors: null on 0-2, the stream on 3, every other one closed by exec. Seccomp and
- * Landlock are in force by now and let all of this through. */
-static int arrange_descriptors(struct apply *a)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	int r;
-
-	if (null < 0) {
-		return error_set(a->err, errno, "cannot start the sandbox: /dev/null");
-	}
-	for (int fd = 0; fd <= 2; fd++) {
-		if (dup3(null, fd, 0) < 0) {
-			return error_set(a->err, errno, "cannot start the sandbox: dup3");
-		}
-	}
-	/* Now, not at the end of the function: it may well be descriptor 3. */
-	(void)close(null);
-	/* launch_make_pair() keeps both sockets off 0-3; what else is on 3 is of no more use. */
-	if (a->context->stream_fd == 3) {
-		r = no(fcntl(3, F_SETFD, 0));
-	} else if (a->context->stream_fd >= 0) {
-		r = no(dup3(a->context->stream_fd, 3, 0));
-	} else {
-		r = 0;
-	}
-	if (r == 0) {
-		unsigned first = a->context->stream_fd >= 0 ? 4 : 3;
-
-		r = sys_close_range(first, ~0U, CLOSE_RANGE_CLOEXEC);
-	}
-	return r < 0 ? error_set(a->err, -r, "cannot start the sandbox: closing descriptors") : 0;
-}
-
-static int do_exec(struct apply *a, const struct plan_step *step)
-{
-	static const char *const with_stream[] = {"creel-init", "--fd", "3", NULL};
-	static const char *const with_dir[] = {"creel-init", "--dir", "/run/creel", NULL};
-	static const char *const no_env[] = {NULL};
-	const char *const *argv = a->context->stream_fd >= 0 ? with_stream : with_dir;
-	char path[64];
-
-	if (arrange_descriptors(a) < 0) {
-		return -a->err->num;
-	}
-	(void)snprintf(path, sizeof(path), "/%s", step->target);
-	/* The casts: execve(2) changes neither strings nor arrays, its prototype is older than const. */
-	(void)execve(path, (char *const *)(uintptr_t)argv, (char *const *)(uintptr_t)no_env);
-	return error_set(a->err, errno, "cannot start the sandbox: executing creel-init");
-}
-
-static int set_hostname(struct apply *a, const struct plan_step *step)
-{
-	return sethostname(step->source, strlen(step->source)) < 0
-		       ? fail(a, step, -errno, "setting the host name of")
-		       : 0;
-}
-
-static int lock_down(struct apply *a, const struct plan_step *step)
-{
-	int r = 0;
-	const char *what = "dropping capabilities of";
-
-	if (step->kind == STEP_NO_NEW_PRIVS) {
-		what = "setting no_new_privs for";
-		r = no(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
-	} else if (step->kind == STEP_LANDLOCK) {
-		what = "applying Landlock to";
-		r = sys_landlock_restrict(a->ruleset_fd);
-	} else if (step->kind == STEP_SECCOMP) {
-		what = "installing the seccomp filter for";
-		r = sys_seccomp_filter(
-			seccomp_filter, sizeof(seccomp_filter) / sizeof(seccomp_filter[0]));
-	} else {
-		r = sys_drop_capabilities();
-	}
-	return r < 0 && a->err->num == 0 ? fail(a, step, r, what) : r;
-}
-
-static int apply_step(struct apply *a, const struct plan_step *step)
-{
-	int r = 0;
-
-	switch (step->kind) {
-	case STEP_IDENTITY:
-		return do_identity(a);
-	case STEP_PRIVATE:
-		return do_private(a, step);
-	case STEP_OPEN:
-		return do_open(a, step);
-	case STEP_ROOT:
-		return do_root(a, step);
-	case STEP_DIR:
-		return do_dir(a, step);
-	case STEP_FILE:
-		return do_file(a, step);
-	case STEP_SYMLINK:
-		r = no(symlinkat(step->source, a->root_fd, step->target));
-		return r < 0 ? fail(a, step, r, "linking") : 0;
-	case STEP_BIND:
-		return do_bind(a, step);
-	case STEP_DEVICE:
-		return do_device(a, step);
-	case STEP_ATTACH:
-		return do_attach(a, step);
-	case STEP_TMPFS:
-		return do_tmpfs(a, step);
-	case STEP_SCRATCH:
-		return do_scratch(a, step);
-	case STEP_PROC:
-		return do_proc(a, step);
-	case STEP_DEVPTS:
-		return do_devpts(a, step);
-	case STEP_QUOTA:
-		return do_quota(a, step);
-	case STEP_MASK:
-		return do_mask(a, step);
-	case STEP_READ_ONLY:
-		r = set_attr(a->root_fd, "", mount_attr_of(step->attr) | MOUNT_ATTR_NODEV,
-			AT_EMPTY_PATH);
-		return r < 0 ? fail(a, step, r, "sealing") : 0;
-	case STEP_PIVOT:
-		return do_pivot(a, step);
-	case STEP_HOSTNAME:
-		return set_hostname(a, step);
-	case STEP_NETWORK:
-		return 0; /* apply_begin() did */
-	case STEP_NETWORK_JOIN:
-		return network_join(&a->context->network, a->err);
-	case STEP_RLIMIT:
-		return do_rlimit(a, step);
-	case STEP_LANDLOCK_RULE:
-		return do_landlock_rule(a, step);
-	case STEP_NO_NEW_PRIVS:
-	case STEP_LANDLOCK:
-	case STEP_CAPABILITIES:
-	case STEP_SECCOMP:
-		return lock_down(a, step);
-	case STEP_EXEC:
-		return do_exec(a, step);
-	case STEP_COUNT_:
-		break;
-	}
-	return error_plain(a->err, EINVAL, "the plan holds a step that does not exist");
-}
-
-/* A starter without stdin would otherwise have its place taken by a descriptor of ours. */
-static void fill_standard_descriptors(void)
-{
-	struct pollfd fds[] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
-
-	/* One question for all three; a closed descriptor is an event that nobody has to ask for. */
-	(void)poll(fds, 3, 0);
-	for (int i = 0; i <= 2; i++) {
-		if ((fds[i].revents & POLLNVAL) != 0) {
-			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int signo = 1; signo < _NSIG; signo++) {
+		if (signo != SIGKILL && signo != SIGSTOP) {
+			(void)syscall(SYS_rt_sigaction, signo, normal, NULL, sizeof(uint64_t));
 		}
 	}
 }
 
-int apply_begin(struct apply_context *context, struct error *err)
-{
-	char why[200];
-	int num;
-
-	err->num = 0;
-	/* The parent is the starter or the keeper: either's death ends the sandbox. */
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0) {
-		return error_set(err, errno, "cannot start the sandbox: prctl");
-	}
-	if (network_begin(&context->network, err) < 0) {
-		return -err->num;
-	}
-	if (unshare(PLAN_UNSHARE_THEN) < 0) {
-		num = errno;
-		facts_explain_clone(num, why, sizeof(why));
-		return error_set(err, num, "cannot make the namespaces of a sandbox: %s", why);
-	}
-	return 0;
-}
-
-int apply_plan(struct apply_context *context, struct error *err)
+int apply_build(struct apply_context *context, struct error *err)
 {
 	struct apply a = {
 		.context = context,
 		.plan = context->plan,
 		.root_fd = FD_NONE,
-		.ruleset_fd = FD_NONE,
 		.err = err,
 	};
+	int r = 0;
 
 	err->num = 0;
-	umask(022); /* also what creel-init and its commands start with */
-	fill_standard_descriptors();
-	for (size_t i = 0; i < context->plan->step_count; i++) {
-		int r = apply_step(&a, &context->plan->steps[i]);
+	for (size_t i = 0; r == 0 && i < context->plan->step_count; i++) {
+		const struct plan_step *step = &context->plan->steps[i];
 
-		if (r < 0) {
-			return r;
+		if (step_is_builders(step->kind)) {
+			r = build_steps[step->kind](&a, step);
 		}
 	}
-	return error_plain(err, EINVAL, "the plan ends without executing anything");
+	return r;
 }

@@ -1,25 +1,44 @@
 /* SPDX-License-Identifier: MIT */
-/* The interpreter of a plan: runs in the new namespaces, between clone and exec. */
+/*
+ * The interpreter of a plan: runs in the new namespaces, between clone and exec, in two processes at
+ * once. The builder makes the mounts; the first process, which will be PID 1, makes the network
+ * namespace, which takes as long as all mounts, and confines itself. Each does its steps of the plan in
+ * the plan's order (step_is_builders()); STEP_JOIN is where the one has waited for the other.
+ *
+ * They share memory, descriptors, root, working directory and actions of signals with each other, and
+ * memory with the starter, and with it errno: only the builder may make calls that can fail without
+ * ending the start.
+ */
 #ifndef NATIVE_APPLY_H
 #define NATIVE_APPLY_H
 
-#include "backend/native/network.h"
 #include "backend/native/plan.h"
 
-/* What the child works with; it lives on the child's stack. Descriptors are all close-on-exec. */
+/* What the two work with; it lives on the first process's stack. Descriptors are all close-on-exec. */
 struct apply_context {
-	const struct plan *plan;
+	const struct plan *plan; /* complete only when the builder was told to go */
 	int *slots; /* plan->source_count descriptors of detached trees; FD_NONE: STEP_OPEN fills it */
 	int stream_fd; /* becomes descriptor 3; FD_NONE with a run directory */
-	struct network network; /* apply_begin()'s */
+	int builder_fd; /* eventfd(2), a semaphore: the builder has news for the first process */
+	pid_t builder;
+	struct error build_err; /* the builder's reason; num 0: none */
 };
 
-/* What needs no plan: the other namespaces, and a helper for the one that takes longest. */
+/* The first process, before the builder is there: the other namespaces. Needs no plan. */
 int apply_begin(struct apply_context *context, struct error *err);
 
-/* Carries the plan out up to exec. Returns only on failure, with err filled. Allocates nothing and
- * writes to the context alone. */
-int apply_plan(struct apply_context *context, struct error *err);
+/* The builder, while it waits for the plan: actions of signals back to the default. creel-init must not
+ * inherit ignored ones (signal(7)), nor must SIGCHLD be, or the builder's end would be lost. */
+void apply_reset_signals(void);
+
+/* The builder: the plan is there, the new root is entered, or it failed. */
+void apply_tell_first(const struct apply_context *context);
+
+/* The builder: its steps. When it has returned, whatever it returned, the process must end. */
+int apply_build(struct apply_context *context, struct error *err);
+
+/* The first process: its steps, up to exec. Returns only on failure, with err filled. */
+int apply_confine(struct apply_context *context, struct error *err);
 
 /* Open source index of the plan as a detached mount (open_tree), resolving its path without
  * symlinks. Also used by the parent when it is privileged. A descriptor or negative errno. */

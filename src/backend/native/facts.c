@@ -44,26 +44,6 @@ static bool read_numbers(const char *text, uint32_t *ret, size_t count)
 	return true;
 }
 
-/* Dangerous, or telling about the host, or both. What a sandbox could read there it has no use for;
- * most is root's alone anyway, this is the second net. */
-static const char *const masked[] = {
-	"proc/acpi",
-	"proc/asound",
-	"proc/bus",
-	"proc/fs",
-	"proc/irq",
-	"proc/kcore",
-	"proc/key-users",
-	"proc/keys",
-	"proc/kmsg",
-	"proc/latency_stats",
-	"proc/sched_debug",
-	"proc/scsi",
-	"proc/sysrq-trigger",
-	"proc/timer_list",
-	"proc/timer_stats",
-};
-
 static const char *const root_names[] = {
 	"usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "libo32"};
 
@@ -182,8 +162,7 @@ static int collect_root(const struct sandbox_spec *spec, struct arena *arena,
 	if (root_fd < 0) {
 		return error_set(err, errno, "cannot open /");
 	}
-	facts->proc_count = look_all(arena, root_fd, masked, ARRAY_SIZE(masked), &facts->proc);
-	if (facts->proc_count == 0 && fstatat(root_fd, "proc/self", &st, 0) < 0) {
+	if (fstatat(root_fd, "proc/self", &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		return error_plain(err, ENOENT,
 			"/proc is not mounted here, and a sandbox cannot be made without it; mount it "
 			"(mount -t proc proc /proc)");
@@ -287,6 +266,7 @@ int facts_collect(const struct sandbox_spec *spec, const char *init_path, struct
 		.caller_gid = getegid(),
 		.landlock_abi = sys_landlock_abi(),
 		.seccomp = sys_has_seccomp(),
+		.last_capability = sys_last_capability(),
 		.staging = choose_staging(),
 		.init_path = init_path,
 	};

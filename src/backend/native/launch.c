@@ -291,18 +291,64 @@ static int await_parent(const struct attempt *t, int control_fd, int *slots, str
 	return 0;
 }
 
+/* What the first process and the builder have in common, on the stack of the first. */
+struct child {
+	struct attempt *attempt;
+	struct apply_context context;
+	int control_fd;
+};
+
+static int run_builder(void *arg)
+{
+	struct child *child = arg;
+	struct apply_context *context = &child->context;
+	struct error *err = &context->build_err;
+	int r;
+
+	apply_reset_signals();
+	r = await_parent(child->attempt, child->control_fd, context->slots, err);
+	apply_tell_first(context);
+	if (r == 0) {
+		r = apply_build(context, err);
+	}
+	if (r < 0) {
+		apply_tell_first(context);
+	}
+	return r < 0 ? 1 : 0;
+}
+
+/*
+ * A second process for what is mounted, so that two processors can work. It shares all that can be
+ * shared with the first, and is gone before that executes.
+ */
+static int start_builder(struct child *child, struct error *err)
+{
+	static struct {
+		_Alignas(16) char stack[STACK_SIZE];
+	} builder;
+
+#ifdef CREEL_ASAN
+	__asan_unpoison_memory_region(builder.stack, sizeof(builder.stack));
+#endif
+	child->context.builder = clone(run_builder, builder.stack + sizeof(builder.stack),
+		CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_UNTRACED | SIGCHLD,
+		child);
+	return child->context.builder < 0
+		       ? error_set(err, errno, "cannot start the sandbox: making its builder")
+		       : 0;
+}
+
 /* Returns only when something failed, and then ends the process. */
 static int run_child(void *arg)
 {
 	struct attempt *t = arg;
 	int slots[PLAN_MAX_SOURCES];
-	struct apply_context context = {
-		.plan = &t->plan,
-		.slots = slots,
-		.stream_fd = t->request->stream_fd,
+	/* Descriptors are not shared with the parent: what that closes is open here. */
+	struct child child = {
+		.attempt = t,
+		.context = {.plan = &t->plan, .slots = slots, .stream_fd = t->request->stream_fd},
+		.control_fd = t->child_control[1],
 	};
-	/* Descriptors are not shared: what the parent closes is open here. */
-	int control_fd = t->child_control[1];
 	struct error err = {0};
 	int r;
 
@@ -311,15 +357,15 @@ static int run_child(void *arg)
 	if (t->request->starter_fd >= 0) {
 		(void)close(t->request->starter_fd);
 	}
-	r = apply_begin(&context, &err);
+	r = apply_begin(&child.context, &err);
 	if (r == 0) {
-		r = await_parent(t, control_fd, slots, &err);
+		r = start_builder(&child, &err);
 	}
 	if (r == 0) {
-		r = apply_plan(&context, &err);
+		r = apply_confine(&child.context, &err);
 	}
 	if (r < 0) {
-		(void)send(control_fd, &err, sizeof(err), MSG_NOSIGNAL);
+		(void)send(child.control_fd, &err, sizeof(err), MSG_NOSIGNAL);
 	}
 	return 1;
 }
@@ -329,9 +375,10 @@ static int run_child(void *arg)
  * page tables, and then each page that either side writes, costs as much as all mounts. What that
  * takes:
  *  - a stack of its own, and nothing on it but what it calls;
- *  - one of the two sleeps whenever the other does anything that may fail and go on, because errno
- *    is shared: the child first makes namespaces, where any error is the end, and waits; then we
- *    wait. It has no other state of the C library in use;
+ *  - errno is shared: only one of us at a time does anything that may fail and go on. First that is
+ *    us, making the plan, while the child makes namespaces, where any error is the end, and its
+ *    builder waits; then it is the builder, and we wait. They have no other state of the C library
+ *    in use;
  *  - no handler of ours may run in there: signals stay blocked, and creel-init sets its own mask;
  *  - its change of ids makes the memory non-dumpable, and so keeps everybody else of that uid from
  *    reading ours. When it has executed we set back what it was.

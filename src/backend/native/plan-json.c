@@ -28,13 +28,15 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_QUOTA] = "quota",
 		[STEP_MASK] = "mask",
 		[STEP_READ_ONLY] = "readOnly",
-		[STEP_NETWORK_JOIN] = "networkJoin",
+		[STEP_AWAIT_ROOT] = "awaitRoot",
+		[STEP_JOIN] = "join",
 		[STEP_PIVOT] = "pivot",
 		[STEP_HOSTNAME] = "hostname",
 		[STEP_RLIMIT] = "rlimit",
 		[STEP_NO_NEW_PRIVS] = "noNewPrivs",
 		[STEP_LANDLOCK_RULE] = "landlockRule",
 		[STEP_LANDLOCK] = "landlock",
+		[STEP_BOUNDING] = "limitCapabilities",
 		[STEP_CAPABILITIES] = "dropCapabilities",
 		[STEP_SECCOMP] = "seccomp",
 		[STEP_EXEC] = "exec",
@@ -42,6 +44,11 @@ const char *step_kind_name(enum step_kind kind)
 
 	_Static_assert(ARRAY_SIZE(names) == STEP_COUNT_, "every step has a name");
 	return names[kind];
+}
+
+bool step_is_builders(enum step_kind kind)
+{
+	return kind > STEP_EXEC;
 }
 
 static void put(json_t *object, const char *key, json_t *value)
@@ -90,7 +97,7 @@ static void put_numbers(json_t *object, const struct plan_step *step)
 		put_limit(object, "hard", step->hard);
 	} else if (step->kind == STEP_LANDLOCK_RULE) {
 		put_text(object, "reach", reach[step->mode]);
-	} else if (step->mode != 0) {
+	} else if (step->mode != 0 && step->kind != STEP_BOUNDING) {
 		(void)snprintf(mode, sizeof(mode), "%04o", step->mode);
 		put_text(object, "mode", mode);
 	}
@@ -104,6 +111,7 @@ static json_t *step_json(const struct plan *plan, const struct plan_step *step)
 	json_t *object = json_object();
 
 	put_text(object, "step", step_kind_name(step->kind));
+	put_text(object, "by", step_is_builders(step->kind) ? "builder" : "first");
 	if (step->kind == STEP_RLIMIT) {
 		put_text(object, "limit", step->source);
 	} else if (step->kind == STEP_ATTACH) {

@@ -394,15 +394,36 @@ static void add_proc(struct plan *plan)
 	add_quotas(plan);
 }
 
+/* Dangerous, or telling about the host, or both. What a sandbox could read there it has no use for;
+ * most is root's alone anyway, this is the second net. Which of them there are is the kernel's
+ * configuration; what kind each is never changed. */
+static const struct plan_entry masked[] = {
+	{.name = "proc/acpi", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/asound", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/bus", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/fs", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/irq", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/kcore", .kind = ENTRY_FILE},
+	{.name = "proc/key-users", .kind = ENTRY_FILE},
+	{.name = "proc/keys", .kind = ENTRY_FILE},
+	{.name = "proc/kmsg", .kind = ENTRY_FILE},
+	{.name = "proc/latency_stats", .kind = ENTRY_FILE},
+	{.name = "proc/sched_debug", .kind = ENTRY_FILE},
+	{.name = "proc/scsi", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/sysrq-trigger", .kind = ENTRY_FILE},
+	{.name = "proc/timer_list", .kind = ENTRY_FILE},
+	{.name = "proc/timer_stats", .kind = ENTRY_FILE},
+};
+
 /* After the root is sealed, because a bind takes its read-only flag from where it is made of. */
-static void add_masks(struct plan *plan, const struct native_facts *facts)
+static void add_masks(struct plan *plan)
 {
 	struct plan_step *step;
 
-	for (size_t i = 0; i < facts->proc_count; i++) {
-		bool directory = facts->proc[i].kind == ENTRY_DIRECTORY;
+	for (size_t i = 0; i < ARRAY_SIZE(masked); i++) {
+		bool directory = masked[i].kind == ENTRY_DIRECTORY;
 
-		step = plan_add(plan, STEP_MASK, facts->proc[i].name);
+		step = plan_add(plan, STEP_MASK, masked[i].name);
 		step->source = directory ? "sys" : "dev/null";
 		step->attr = directory ? ATTR_DIRECTORY : 0;
 	}
@@ -420,10 +441,11 @@ static void add_landlock_rule(
 	step->attr = directory ? ATTR_DIRECTORY : 0;
 }
 
-static void add_landlock(struct plan *plan, const struct sandbox_spec *spec)
+static void add_landlock_rules(struct plan *plan, const struct sandbox_spec *spec)
 {
 	size_t count = plan->step_count;
 
+	plan_add(plan, STEP_AWAIT_ROOT, NULL);
 	add_landlock_rule(plan, "/", REACH_READ_EXEC, true);
 	add_landlock_rule(plan, "/dev", REACH_WRITE_FILES, true);
 	add_landlock_rule(plan, "/proc", REACH_WRITE_FILES, true);
@@ -440,7 +462,6 @@ static void add_landlock(struct plan *plan, const struct sandbox_spec *spec)
 				spec->mounts[i].kind != MOUNT_BIND);
 		}
 	}
-	plan_add(plan, STEP_LANDLOCK, NULL);
 }
 
 static void add_rlimit(
@@ -500,23 +521,33 @@ static int add_rlimits(struct plan *plan, const struct sandbox_spec *spec,
 	return 0;
 }
 
-static int add_lockdown(struct plan *plan, const struct sandbox_spec *spec,
-	const struct native_facts *facts, struct error *err)
+/* What the first process does while the builder works. */
+static void add_first(struct plan *plan, const struct native_facts *facts)
 {
-	int r = add_rlimits(plan, spec, facts, err);
-
-	if (r < 0) {
-		return r;
-	}
+	plan_add(plan, STEP_NETWORK, NULL);
+	plan_add(plan, STEP_HOSTNAME, NULL)->source = "sandbox";
+	plan_add(plan, STEP_BOUNDING, NULL)->mode = facts->last_capability;
 	plan_add(plan, STEP_NO_NEW_PRIVS, NULL);
-	if (!plan->missing[LAYER_LANDLOCK]) {
-		add_landlock(plan, spec);
-	}
-	plan_add(plan, STEP_NETWORK_JOIN, NULL);
-	plan_add(plan, STEP_CAPABILITIES, NULL);
 	if (!plan->missing[LAYER_SECCOMP]) {
 		plan_add(plan, STEP_SECCOMP, NULL);
 	}
+}
+
+/* What it does when the builder is done. */
+static int add_last(struct plan *plan, const struct sandbox_spec *spec,
+	const struct native_facts *facts, struct error *err)
+{
+	int r;
+
+	plan_add(plan, STEP_JOIN, NULL);
+	r = add_rlimits(plan, spec, facts, err);
+	if (r < 0) {
+		return r;
+	}
+	if (!plan->missing[LAYER_LANDLOCK]) {
+		plan_add(plan, STEP_LANDLOCK, NULL);
+	}
+	plan_add(plan, STEP_CAPABILITIES, NULL);
 	plan_add(plan, STEP_EXEC, "run/creel/init");
 	return 0;
 }
@@ -562,8 +593,7 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	size_t opens_at;
 	int r;
 
-	/* As early as can be and joined as late as can be: it takes the longest. */
-	plan_add(plan, STEP_NETWORK, NULL);
+	add_first(plan, facts);
 	plan_add(plan, STEP_IDENTITY, NULL);
 	plan_add(plan, STEP_PRIVATE, NULL);
 	opens_at = plan->step_count;
@@ -592,11 +622,13 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	}
 	add_init(plan, facts, run_dir);
 	plan_add(plan, STEP_READ_ONLY, "")->attr = ATTR_READ_ONLY;
-	add_masks(plan, facts);
+	add_masks(plan);
 	plan_add(plan, STEP_PIVOT, NULL);
-	plan_add(plan, STEP_HOSTNAME, NULL)->source = "sandbox";
+	if (!plan->missing[LAYER_LANDLOCK]) {
+		add_landlock_rules(plan, spec);
+	}
 	insert_opens(plan, opens_at);
-	return add_lockdown(plan, spec, facts, err);
+	return add_last(plan, spec, facts, err);
 }
 
 int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts,

@@ -21,11 +21,33 @@
 /* What a step does, and why it is safe to do. Targets are relative to the new root; those that a
  * configuration chose are walked one component at a time without following symlinks. */
 enum step_kind {
-	/* Begin a network namespace with nothing but loopback, in a helper that works while all else is
-	 * done (it even starts before the plan is there): this is the dearest namespace by far. Safe:
-	 * the helper is in the sandbox's user and pid namespaces, and nothing runs before the network
-	 * namespace was entered. */
+	/* Those of the first process, which will be PID 1. It does them up to STEP_JOIN while the
+	 * builder, a second process, does its own. */
+
+	/* A network namespace with nothing but loopback. This is the dearest one by far, so that it is
+	 * begun even before the plan is there. */
 	STEP_NETWORK,
+	STEP_HOSTNAME, /* In an UTS namespace of its own. */
+	/* Bounding and ambient set emptied, securebits locked: no program gets a capability, and uid 0
+	 * means nothing. What the first process still needs it keeps until STEP_CAPABILITIES. */
+	STEP_BOUNDING,
+	STEP_NO_NEW_PRIVS,
+	/* Safe so early: the first process makes no refused call from here on. The builder, on which the
+	 * filter is not, ends before anything is executed. */
+	STEP_SECCOMP,
+	/* Wait until the builder has entered the new root. That is the first process's root then, too: the
+	 * two share it. */
+	STEP_AWAIT_ROOT,
+	STEP_LANDLOCK_RULE, /* Collects; nothing is in force before STEP_LANDLOCK. */
+	/* Wait for the builder's end and take on the ids of the map. */
+	STEP_JOIN,
+	STEP_RLIMIT, /* Lowers only; raising is the kernel's to refuse. */
+	STEP_LANDLOCK,
+	STEP_CAPABILITIES, /* Effective, permitted and inheritable set emptied. */
+	STEP_EXEC, /* creel-init, with its stream as descriptor 3 and no other. */
+
+	/* Those of the builder. */
+
 	/* Take on the ids of the map. Safe: the map holds this one id. */
 	STEP_IDENTITY,
 	/* Cut this mount namespace off from the host's: what is mounted here stays here, and what the
@@ -60,21 +82,11 @@ enum step_kind {
 	/* What this user namespace may have of something that the kernel counts for its starter too, in
 	 * /proc/sys/user. Lowers only: a parent's own limit holds besides. */
 	STEP_QUOTA,
-	/* Cover an entry of /proc with an empty file or directory. */
+	/* Cover an entry of /proc with an empty file or directory, where the kernel has it. */
 	STEP_MASK,
 	STEP_READ_ONLY, /* Seal a mount that was filled by earlier steps. */
 	/* The new root becomes "/", the old one is gone for good: no path leads out. */
 	STEP_PIVOT,
-	STEP_HOSTNAME, /* In an UTS namespace of its own. */
-	STEP_RLIMIT, /* Lowers only; raising is the kernel's to refuse. */
-	STEP_NO_NEW_PRIVS,
-	STEP_LANDLOCK_RULE, /* Collects; nothing is in force before STEP_LANDLOCK. */
-	STEP_LANDLOCK,
-	/* Enter what STEP_NETWORK made. From here on the host's network is out of reach. */
-	STEP_NETWORK_JOIN,
-	STEP_CAPABILITIES, /* Every set emptied; uid 0 means nothing afterwards. */
-	STEP_SECCOMP, /* After the last step that needs a refused call. */
-	STEP_EXEC, /* creel-init, with its stream as descriptor 3 and no other. */
 	STEP_COUNT_
 };
 
@@ -95,17 +107,19 @@ struct plan_step {
 	const char *source; /* host path, link content, file content, host name */
 	const char *key; /* configuration key to name in errors; NULL */
 	unsigned attr; /* enum step_attr */
-	uint32_t mode; /* permissions; enum landlock_reach; RLIMIT_* */
+	uint32_t
+		mode; /* permissions; enum landlock_reach; RLIMIT_*; the last capability there is */
 	int64_t size; /* tmpfs bytes; -1: the kernel's default (half of memory) */
 	uint64_t soft, hard; /* STEP_RLIMIT */
 	int slot; /* STEP_OPEN, STEP_ATTACH: index of the source */
 };
 
-/* The namespaces besides the network's. The first two have to come from clone(2); the others are made
- * by the process that is in them, while its parent still plans. */
+/* The namespaces. The first two have to come from clone(2); the mount namespace is the builder's as
+ * well, and so made before that is; the others are made beside it. */
 enum {
 	PLAN_CLONE_FIRST = CLONE_NEWUSER | CLONE_NEWPID,
-	PLAN_UNSHARE_THEN = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
+	PLAN_UNSHARE_BEFORE = CLONE_NEWNS,
+	PLAN_UNSHARE_BESIDE = CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP,
 };
 
 /* A tree of the host that goes into the sandbox. */
@@ -142,6 +156,7 @@ struct native_facts {
 	bool seccomp;
 	struct cgroup_host cgroups;
 	bool nproc_per_namespace; /* RLIMIT_NPROC counts the sandbox alone (Linux 5.14) */
+	unsigned last_capability;
 	uint64_t nofile_hard;
 	uint64_t sigpending_hard;
 	const char *staging; /* an existing directory to build the new root over: "/tmp" */
@@ -150,8 +165,6 @@ struct native_facts {
 	size_t root_count;
 	const struct plan_entry *etc; /* entries of the host's /etc to show; host root only */
 	size_t etc_count;
-	const struct plan_entry *proc; /* entries of /proc to mask */
-	size_t proc_count;
 };
 
 struct plan {
@@ -177,6 +190,9 @@ int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts
 	const char *run_dir, struct arena *arena, struct plan *ret, struct error *err);
 
 const char *step_kind_name(enum step_kind kind);
+
+/* Is it the builder who does this, and not the first process? */
+bool step_is_builders(enum step_kind kind);
 
 /* The steps in order, as an array of objects. A new reference. */
 json_t *plan_steps_json(const struct plan *plan);

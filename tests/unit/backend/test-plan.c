@@ -21,8 +21,6 @@ static const struct plan_entry root[] = {{.name = "usr", .kind = ENTRY_DIRECTORY
 	{.name = "lib64", .kind = ENTRY_DIRECTORY}};
 static const struct plan_entry etc[] = {{.name = "etc/ssl/certs", .kind = ENTRY_DIRECTORY},
 	{.name = "etc/localtime", .kind = ENTRY_SYMLINK, .link = "/usr/share/zoneinfo/UTC"}};
-static const struct plan_entry proc[] = {
-	{.name = "proc/keys", .kind = ENTRY_FILE}, {.name = "proc/fs", .kind = ENTRY_DIRECTORY}};
 
 struct world {
 	struct arena arena;
@@ -53,8 +51,7 @@ static int make(void **state)
 		.root_count = ARRAY_SIZE(root),
 		.etc = etc,
 		.etc_count = ARRAY_SIZE(etc),
-		.proc = proc,
-		.proc_count = ARRAY_SIZE(proc),
+		.last_capability = 40,
 	};
 	w->mounts[0] = (struct spec_mount){
 		.kind = MOUNT_WORKSPACE, .source = "/home/u/ws", .target = "/workspace"};
@@ -111,20 +108,37 @@ static size_t find(const struct plan *plan, enum step_kind kind, const char *tar
 	return 0;
 }
 
+static void finds_in_order(const struct plan *plan, const enum step_kind *order, size_t count)
+{
+	size_t at = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		at = find(plan, order[i], NULL, at);
+		assert_int_equal(step_is_builders(order[i]), step_is_builders(order[0]));
+	}
+}
+
 static void lockdown_comes_in_its_order(void **state)
 {
 	struct world *w = *state;
-	static const enum step_kind order[] = {STEP_NETWORK, STEP_IDENTITY, STEP_PRIVATE, STEP_ROOT,
-		STEP_PROC, STEP_ATTACH, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT, STEP_RLIMIT,
-		STEP_NO_NEW_PRIVS, STEP_LANDLOCK_RULE, STEP_LANDLOCK, STEP_NETWORK_JOIN,
-		STEP_CAPABILITIES, STEP_SECCOMP, STEP_EXEC};
-	size_t at = 0;
+	static const enum step_kind builder[] = {STEP_IDENTITY, STEP_PRIVATE, STEP_ROOT, STEP_PROC,
+		STEP_ATTACH, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT};
+	static const enum step_kind first[] = {STEP_NETWORK, STEP_HOSTNAME, STEP_BOUNDING,
+		STEP_NO_NEW_PRIVS, STEP_SECCOMP, STEP_AWAIT_ROOT, STEP_LANDLOCK_RULE, STEP_JOIN,
+		STEP_RLIMIT, STEP_LANDLOCK, STEP_CAPABILITIES, STEP_EXEC};
+	size_t join;
 
 	assert_int_equal(build(w), 0);
-	for (size_t i = 0; i < ARRAY_SIZE(order); i++) {
-		at = find(&w->plan, order[i], NULL, at);
+	finds_in_order(&w->plan, builder, ARRAY_SIZE(builder));
+	finds_in_order(&w->plan, first, ARRAY_SIZE(first));
+	assert_int_equal(find(&w->plan, STEP_EXEC, NULL, 0), w->plan.step_count - 1);
+	/* Whoever reads them in order reads what could be done in that order. */
+	assert_true(find(&w->plan, STEP_PIVOT, NULL, 0) < find(&w->plan, STEP_AWAIT_ROOT, NULL, 0));
+	/* Nothing is mounted after the first process has waited. */
+	join = find(&w->plan, STEP_JOIN, NULL, 0);
+	for (size_t i = join; i < w->plan.step_count; i++) {
+		assert_false(step_is_builders(w->plan.steps[i].kind));
 	}
-	assert_int_equal(at, w->plan.step_count - 1);
 	/* The new root is sealed before anything of the sandbox could run, and after it was filled. */
 	for (size_t i = find(&w->plan, STEP_READ_ONLY, "", 0); i < w->plan.step_count; i++) {
 		assert_int_not_equal(w->plan.steps[i].kind, STEP_FILE);
