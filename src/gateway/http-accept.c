@@ -49,6 +49,7 @@ static int check_origin(struct http_exchange *x)
 static int check_route(struct http_exchange *x, enum http_match match, const struct buf *allow)
 {
 	if (x->head.method == HTTP_METHOD_COUNT_) {
+		x->conn->close = true; /* who knows what else it understands differently */
 		return refuse(
 			x, 501, "not_implemented", "a method of HTTP that nothing here has", NULL);
 	}

@@ -20,7 +20,7 @@
 enum {
 	SCRATCH = 64 * 1024,
 	LINGER_MS = 2000,
-	LINGER_BYTES = 4 * 1024 * 1024,
+	LINGER_BYTES = 2 * LIMIT_HTTP_BODY,
 	/* What may have moved per second of a body or an answer: less is a client that plays dead. */
 	RATE_BYTES = 64 * 1024,
 };
@@ -56,9 +56,25 @@ void http_conn_set_rank(struct http_conn *conn, enum http_rank rank)
 
 /* --- time --- */
 
-static uint64_t ms_after(uint64_t since_ns, uint64_t ms)
+static void pace_start(struct pace *pace)
 {
-	return since_ns + ms * NS_PER_MS;
+	*pace = (struct pace){.since_ns = clock_now_ns()};
+	pace->last_ns = pace->since_ns;
+}
+
+static void pace_move(struct pace *pace, size_t bytes)
+{
+	pace->moved += bytes;
+	pace->last_ns = clock_now_ns();
+}
+
+/* Something has to move every ms, and on the whole RATE_BYTES each second. */
+static uint64_t pace_deadline(const struct pace *pace, uint64_t ms)
+{
+	uint64_t stalled = pace->last_ns + ms * NS_PER_MS;
+	uint64_t slow = pace->since_ns + (ms + pace->moved * 1000 / RATE_BYTES) * NS_PER_MS;
+
+	return stalled < slow ? stalled : slow;
 }
 
 /* When this connection has to have done something. UINT64_MAX: it may take its time. */
@@ -67,17 +83,17 @@ static uint64_t deadline(const struct http_conn *conn)
 	const struct http_limits *limits = &conn->server->limits;
 
 	if (conn->out != NULL) {
-		return ms_after(
-			conn->out_since_ns, limits->write_ms + conn->out_moved * 1000 / RATE_BYTES);
+		return pace_deadline(&conn->out_pace, limits->write_ms);
 	}
 	switch (conn->state) {
 	case CONN_HEAD:
-		return ms_after(
-			conn->since_ns, conn->in.len > 0 ? limits->head_ms : limits->idle_ms);
+		/* From its first byte, however many follow. */
+		return conn->pace.since_ns +
+		       (conn->in.len > 0 ? limits->head_ms : limits->idle_ms) * NS_PER_MS;
 	case CONN_BODY:
-		return ms_after(conn->since_ns, limits->body_ms + conn->moved * 1000 / RATE_BYTES);
+		return pace_deadline(&conn->pace, limits->body_ms);
 	case CONN_LINGER:
-		return ms_after(conn->since_ns, LINGER_MS);
+		return conn->pace.since_ns + LINGER_MS * NS_PER_MS;
 	case CONN_CHECK:
 	case CONN_WORK:
 	default:
@@ -104,8 +120,7 @@ static void arm(struct http_conn *conn)
 static void enter(struct http_conn *conn, enum conn_state state)
 {
 	conn->state = state;
-	conn->since_ns = clock_now_ns();
-	conn->moved = 0;
+	pace_start(&conn->pace);
 	arm(conn);
 }
 
@@ -121,8 +136,7 @@ struct evbuffer *http_conn_out(struct http_conn *conn)
 {
 	if (conn->out == NULL) {
 		conn->out = evbuffer_new();
-		conn->out_since_ns = clock_now_ns();
-		conn->out_moved = 0;
+		pace_start(&conn->out_pace);
 		if (conn->out == NULL) {
 			abort(); /* out of memory, as base/mem.h does it */
 		}
@@ -210,7 +224,7 @@ void http_conn_flush(struct http_conn *conn)
 			http_conn_doom(conn);
 			return;
 		}
-		conn->out_moved += (uint64_t)n;
+		pace_move(&conn->out_pace, (size_t)n);
 	}
 	if (conn->out != NULL) {
 		on_sent(conn);
@@ -251,7 +265,7 @@ static const char *type_of(int status)
 static void count_body(struct http_conn *conn, size_t before)
 {
 	conn->server->body_bytes += conn->x->body.len - before;
-	conn->moved += conn->x->body.len - before;
+	pace_move(&conn->pace, conn->x->body.len - before);
 }
 
 /* 1: complete. 0: more to come. Negative: answered. */
@@ -380,8 +394,8 @@ static void process(struct http_conn *conn)
 static void on_bytes(struct http_conn *conn, size_t len)
 {
 	if (conn->state == CONN_LINGER) {
-		conn->moved += len;
-		if (conn->moved > LINGER_BYTES) {
+		pace_move(&conn->pace, len);
+		if (conn->pace.moved > LINGER_BYTES) {
 			http_conn_doom(conn);
 		}
 		return;

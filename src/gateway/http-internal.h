@@ -57,6 +57,12 @@ enum conn_state {
 	CONN_LINGER, /* answered for the last time; what still comes is thrown away */
 };
 
+/* How a transfer gets on. */
+struct pace {
+	uint64_t since_ns, last_ns; /* when it began, and when something moved last */
+	uint64_t moved; /* bytes */
+};
+
 struct http_conn {
 	struct http_server *server;
 	struct http_conn *prev, *next; /* of server->lists[rank] */
@@ -71,8 +77,8 @@ struct http_conn {
 	struct buf in;
 	size_t scanned; /* of in, by http_head_find() */
 	struct evbuffer *out; /* NULL: nothing unsent */
-	uint64_t since_ns, moved; /* when this phase began, and bytes moved in it */
-	uint64_t out_since_ns, out_moved;
+	struct pace pace; /* of what comes in, in this state */
+	struct pace out_pace; /* of out */
 	struct http_exchange *x; /* from the end of the head until it is answered */
 	char *token; /* of what is at work or unsent */
 };

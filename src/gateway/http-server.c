@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,12 +21,9 @@ enum {
 	SCRATCH = 64 * 1024,
 };
 
-/* What a connection gets that nothing can be dropped for. */
-static const char full_answer[] =
-	"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
-	"Content-Type: application/json\r\nContent-Length: 119\r\n\r\n"
-	"{\"ok\":false,\"error\":{\"type\":\"busy\",\"message\":\"every connection is at work\","
-	"\"hint\":\"use fewer connections, or wait\"}}\n\n";
+#define FULL_BODY                                                                                 \
+	"{\"ok\":false,\"error\":{\"type\":\"busy\",\"message\":\"every connection is at work\"," \
+	"\"hint\":\"use fewer connections, or wait\"}}"
 
 static size_t or_default(size_t value, size_t fallback)
 {
@@ -87,6 +85,18 @@ static bool drop_one(struct http_server *server)
 	return true;
 }
 
+/* For a connection that nothing can be dropped for. */
+static void send_full(int fd)
+{
+	_cleanup_buf_ struct buf out = {0};
+
+	buf_addf(&out,
+		"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\n"
+		"Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+		strlen(FULL_BODY), FULL_BODY);
+	(void)send(fd, out.data, out.len, MSG_NOSIGNAL);
+}
+
 static void take_connection(struct http_server *server, int adopt_fd, bool local)
 {
 	_cleanup_close_ int fd = adopt_fd;
@@ -94,7 +104,7 @@ static void take_connection(struct http_server *server, int adopt_fd, bool local
 	server->accepted++;
 	if (connection_count(server) >= server->limits.connections && !drop_one(server)) {
 		server->refused++;
-		(void)send(fd, full_answer, sizeof(full_answer) - 1, MSG_NOSIGNAL);
+		send_full(fd);
 		return;
 	}
 	http_conn_new(server, TAKE_FD(fd), local);

@@ -64,7 +64,7 @@ static void metrics(struct http_exchange *x)
 }
 
 const struct http_route routes_meta[] = {
-	{HTTP_GET, "/healthz", "getHealth", "gateway", "Does the gateway answer?",
+	{HTTP_GET, "/healthz", "getHealth", "gateway", "Says that the gateway answers.",
 		.flags = HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW, .run = health, .answer = ANSWER_OBJECT},
 	{HTTP_GET, "/openapi.json", "getOpenapi", "gateway", "This document.",
 		.flags = HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW, .run = describe,

@@ -67,6 +67,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	} else {
 		_cleanup_free_ char *path = http_decode(head.path, strlen(head.path), false);
 
+		assert(path == NULL || strlen(path) <= strlen(head.path));
 		assert(head.path[0] == '/' && http_head_get(&head, "host") != NULL);
 		assert(!head.chunked || head.content_length == 0);
 	}

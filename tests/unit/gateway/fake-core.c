@@ -243,9 +243,8 @@ static json_t *answer_process(const char *op, const json_t *args)
 		return NULL;
 	}
 	if (strcmp(op, "process.output") == 0) {
-		return json_pack("{s:O?, s:i, s:i, s:i, s:b, s:s}", "offset",
-			json_object_get(args, "offset"), "next", 3, "end", 3, "lost", 0, "running",
-			1, "dataBase64", "YWJj");
+		return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s}", "offset", 0, "next", 3, "end", 3,
+			"lost", 0, "running", 1, "dataBase64", "YWJj");
 	}
 	return json_pack("{s:O}", "given", args);
 }
@@ -325,7 +324,7 @@ static void on_answer(evutil_socket_t fd, short events, void *arg)
 static struct gateway_ask *answer_later(struct gateway *gateway, json_t *result,
 	const struct gateway_failure *failure, gateway_answer_fn done, void *arg)
 {
-	static const struct timeval soon = {.tv_usec = 100};
+	static const struct timeval soon = {0};
 	struct gateway_ask *ask = xcalloc(1, sizeof(*ask));
 
 	*ask = (struct gateway_ask){.gateway = gateway,
