@@ -64,6 +64,11 @@ enum {
 	LIMIT_IMAGE_WORKERS = 2,
 	/* Bytes of a file that a program, not a model, gets at once. */
 	LIMIT_READ_RAW = 5 * 1024 * 1024,
+	/* One MCP message: a write of 16 MiB with every byte escaped stays below. */
+	LIMIT_MCP_MESSAGE = 64 * 1024 * 1024,
+	/* Requests of one MCP client without an answer, and messages of one batch. */
+	LIMIT_MCP_REQUESTS = 1024,
+	LIMIT_MCP_BATCH = 256,
 	/* Bytes that one call may pass to find a line, and to count the lines after its page. */
 	LIMIT_READ_SKIP = 2040 * 1024 * 1024,
 	LIMIT_READ_COUNT = 64 * 1024 * 1024,

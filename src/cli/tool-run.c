@@ -141,6 +141,7 @@ static void pump(struct tool_run *run, struct link *link, short revents)
 	struct error err;
 
 	if (link != NULL && revents != 0 && link_pump(link, revents, &err) < 0) {
+		run->lost = run->lost || link == run->place.link;
 		tool_session_lost(run->session, &err);
 	}
 }

@@ -13,6 +13,7 @@ struct tool_run {
 	/* elevated exec: creel-init as a plain child, see tool_run_start() */
 	struct place host;
 	struct tool_session *session;
+	bool lost; /* the sandbox died: nothing can be called there any more */
 	/* creel-image, once an image needs it */
 	struct tool_images images;
 	pid_t image_service_pid; /* 0: not yet */

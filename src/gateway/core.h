@@ -7,7 +7,6 @@
 #ifndef GATEWAY_CORE_H
 #define GATEWAY_CORE_H
 
-#include <event2/event.h>
 #include <jansson.h>
 #include <stdint.h>
 
@@ -15,6 +14,7 @@
 #include "tools/tool.h"
 
 struct gateway;
+struct event_base; /* of libevent, which not every implementation of this header has */
 
 /*
  * Who calls. Nothing of it is believed here: the broker checks the token, or looks who is at the

@@ -4,6 +4,7 @@
 #define GATEWAY_HTTP_INTERNAL_H
 
 #include <event2/buffer.h>
+#include <event2/event.h>
 #include <event2/event_struct.h>
 
 #include "gateway/http.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GET /v1/events: what happens, as server-sent events (HTML Living Standard 9.2). */
+#include <event2/event.h>
 #include <event2/event_struct.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -37,15 +37,33 @@ static const struct {
 	{"zip", "application/zip", false},
 };
 
-const char *mime_of_path(const char *path, bool is_text)
+/* -1: none of them. */
+static int find_type(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	const char *dot = strrchr(slash != NULL ? slash : path, '.');
 
 	for (size_t i = 0; dot != NULL && i < ARRAY_SIZE(types); i++) {
-		if (strcasecmp(types[i].ending, dot + 1) == 0 && types[i].is_text == is_text) {
-			return types[i].type;
+		if (strcasecmp(types[i].ending, dot + 1) == 0) {
+			return (int)i;
 		}
+	}
+	return -1;
+}
+
+const char *mime_by_name(const char *path)
+{
+	int found = find_type(path);
+
+	return found >= 0 ? types[found].type : NULL;
+}
+
+const char *mime_of_path(const char *path, bool is_text)
+{
+	int found = find_type(path);
+
+	if (found >= 0 && types[found].is_text == is_text) {
+		return types[found].type;
 	}
 	return is_text ? "text/plain" : "application/octet-stream";
 }

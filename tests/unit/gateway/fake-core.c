@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include <event2/event.h>
 #include <event2/event_struct.h>
 
 #include "base/mem.h"
