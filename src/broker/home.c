@@ -111,6 +111,33 @@ int sandbox_home_lock(struct arena *arena, const char *base, const char *name, b
 	}
 }
 
+static int64_t modified_ms(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) < 0 ? 0
+				  : (int64_t)st.st_mtim.tv_sec * 1000 +
+					    st.st_mtim.tv_nsec / (int64_t)NS_PER_MS;
+}
+
+bool sandbox_home_in_use(const struct sandbox_home *home, int64_t *ret_used_ms)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	_cleanup_close_ int fd =
+		open(path_join(&arena, home->dir, "lock"), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	*ret_used_ms = fd < 0 ? 0 : modified_ms(fd);
+	return fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) < 0;
+}
+
+int64_t sandbox_home_touch(int lock_fd)
+{
+	int64_t before_ms = modified_ms(lock_fd);
+
+	(void)futimens(lock_fd, NULL);
+	return before_ms;
+}
+
 static int open_dir(const struct sandbox_home *home)
 {
 	return open(home->dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -11,6 +11,7 @@
 #define BROKER_HOME_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -32,6 +33,11 @@ struct home_wait {
 /* Make base/name when create is set, and lock it. -ENOENT: not there. */
 int sandbox_home_lock(struct arena *arena, const char *base, const char *name, bool create,
 	const struct home_wait *wait, struct sandbox_home *ret, struct error *err);
+/* Does anybody hold the lock? *ret_used_ms: when it was last taken or given back, CLOCK_REALTIME; 0:
+ * there is none. */
+bool sandbox_home_in_use(const struct sandbox_home *home, int64_t *ret_used_ms);
+/* It is used now; the lock's descriptor. The time before, as above. */
+int64_t sandbox_home_touch(int lock_fd);
 /* Take it away, with the lock held. */
 void sandbox_home_remove(const struct sandbox_home *home);
 

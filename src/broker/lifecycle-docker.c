@@ -6,13 +6,12 @@
  */
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "backend/docker/create.h"
 #include "backend/native/native.h"
-#include "base/clock.h"
 #include "base/own.h"
 #include "broker/lifecycle-internal.h"
+#include "broker/lifecycle-list.h"
 
 #define HALF_SUFFIX ".new"
 #define INSTANCE_LABEL "creel.instance"
@@ -65,6 +64,37 @@ static int inspect(
 	}
 	json_decref(reply);
 	return 0;
+}
+
+int life_docker_list(
+	struct lifecycle *lifecycle, const char *socket, json_t **ret, struct error *err)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	json_t *reply;
+	int r = ask(lifecycle, socket,
+		json_pack("{s:s,s:s}", "op", "list", "label",
+			arena_printf(&arena, INSTANCE_LABEL "=%s", lifecycle->instance)),
+		&reply, err);
+
+	if (r < 0) {
+		return r;
+	}
+	*ret = json_incref(json_object_get(reply, "containers"));
+	json_decref(reply);
+	return 0;
+}
+
+int life_docker_remove_id(
+	struct lifecycle *lifecycle, const char *socket, const char *id, struct error *err)
+{
+	return order(lifecycle, socket, json_pack("{s:s,s:s}", "op", "remove", "ref", id), err);
+}
+
+bool life_docker_is_half(const char *name)
+{
+	size_t len = strlen(name), suffix = strlen(HALF_SUFFIX);
+
+	return len > suffix && strcmp(name + len - suffix, HALF_SUFFIX) == 0;
 }
 
 /* --- what is there --- */
@@ -187,18 +217,10 @@ static int remove_named(
 	id = json_string_value(json_object_get(inspected, "Id"));
 	/* By its id: the name may be another's by then. */
 	if (r == 0 && id != NULL) {
-		r = order(l, socket, json_pack("{s:s,s:s}", "op", "remove", "ref", id), err);
+		r = life_docker_remove_id(l, socket, id, err);
 	}
 	json_decref(inspected);
 	return r;
-}
-
-static uint64_t wall_clock_ms(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / NS_PER_MS;
 }
 
 static int create(struct acquiring *a, const char *name, json_t **ret, struct error *err)
@@ -206,7 +228,9 @@ static int create(struct acquiring *a, const char *name, json_t **ret, struct er
 	const struct create_opts opts = {
 		.init_path = native_find_init(NULL, &a->arena, err),
 		.run_dir = a->home.run_dir,
-		.now_ms = wall_clock_ms(),
+		.now_ms = (uint64_t)lifecycle_now_ms(),
+		.agent = a->decision->agent_id,
+		.kind = sandbox_kind_name(a->opts->kind),
 	};
 	json_t *body;
 	int r = opts.init_path == NULL ? -err->num : docker_create_body(a->spec, &opts, &body, err);

@@ -3,9 +3,12 @@
 #ifndef BROKER_LIFECYCLE_INTERNAL_H
 #define BROKER_LIFECYCLE_INTERNAL_H
 
+#include <string.h>
+
 #include "backend/docker/client.h"
 #include "broker/home.h"
 #include "broker/lifecycle.h"
+#include "sandbox/registry.h"
 
 struct lifecycle {
 	const struct config *config;
@@ -14,6 +17,8 @@ struct lifecycle {
 	const char *base; /* of the homes */
 	struct docker_client client; /* started when an engine is needed */
 	const char *client_socket; /* whose engine it speaks to */
+	struct registry *registry; /* opened when it is needed */
+	bool registry_failed;
 };
 
 /* One acquisition at work. */
@@ -51,6 +56,37 @@ struct life_ops {
 };
 extern const struct life_ops life_docker, life_native;
 const struct life_ops *life_ops_of(const char *backend); /* NULL: unknown */
+
+/* NULL: it is not to be had; sandboxes work without. */
+struct registry *life_registry(struct lifecycle *lifecycle);
+void life_forget(struct lifecycle *lifecycle, const char *name);
+/* The registry's row for a meta.json, with the time of making as that of the last use. false: something
+ * that a row cannot do without is missing. */
+bool life_row(const json_t *meta, struct arena *arena, struct registry_row *ret);
+
+/* Every container of this instance, as the engine lists them; a new reference. */
+int life_docker_list(
+	struct lifecycle *lifecycle, const char *socket, json_t **ret, struct error *err);
+/* Is this the name of one that is not complete? */
+bool life_docker_is_half(const char *name);
+int life_docker_remove_id(
+	struct lifecycle *lifecycle, const char *socket, const char *id, struct error *err);
+bool life_native_is_alive(const struct sandbox_home *home);
+
+static inline const char *life_text(struct arena *arena, const char *text)
+{
+	return text != NULL ? arena_strdup(arena, text) : NULL;
+}
+
+static inline bool life_has(const struct strv *list, const char *text)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (strcmp(list->items[i], text) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
 
 /* A meta.json for a sandbox that is made now. */
 json_t *life_new_meta(const struct acquiring *a);

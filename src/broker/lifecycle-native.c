@@ -29,7 +29,7 @@ static int open_keeper(const struct sandbox_home *home, int flags)
 			  : openat(dir_fd, "keeper", flags | O_RDWR | O_NOFOLLOW | O_CLOEXEC, 0600);
 }
 
-static bool is_alive(const struct sandbox_home *home)
+bool life_native_is_alive(const struct sandbox_home *home)
 {
 	_cleanup_close_ int fd = open_keeper(home, 0);
 
@@ -39,7 +39,7 @@ static bool is_alive(const struct sandbox_home *home)
 static int native_look(struct acquiring *a, enum life_state *ret, struct error *err)
 {
 	(void)err;
-	*ret = is_alive(&a->home) ? LIFE_RUNNING : LIFE_ABSENT;
+	*ret = life_native_is_alive(&a->home) ? LIFE_RUNNING : LIFE_ABSENT;
 	return 0;
 }
 

@@ -3,16 +3,17 @@
 #include "broker/lifecycle.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "broker/lifecycle-internal.h"
+#include "broker/lifecycle-list.h"
 #include "sandbox/instance.h"
 #include "wire/link.h"
 
@@ -27,6 +28,7 @@ enum {
 	DIAL_STEP_MS = 500,
 	READY_MS = 10000,
 	META_VERSION = 1,
+	RECORD_EVERY_MS = 60 * 1000,
 };
 
 const char *sandbox_kind_name(enum sandbox_kind kind)
@@ -112,6 +114,7 @@ struct lifecycle *lifecycle_close(struct lifecycle *lifecycle)
 {
 	if (lifecycle != NULL) {
 		(void)docker_client_stop(&lifecycle->client);
+		lifecycle->registry = registry_close(lifecycle->registry);
 		arena_finish(&lifecycle->arena);
 		free(lifecycle);
 	}
@@ -123,15 +126,88 @@ struct lifecycle *lifecycle_close(struct lifecycle *lifecycle)
 json_t *life_new_meta(const struct acquiring *a)
 {
 	const struct sandbox_spec *spec = a->spec;
-	struct timespec now;
+	_cleanup_arena_ struct arena arena = {0};
 
-	(void)clock_gettime(CLOCK_REALTIME, &now);
-	return json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s?,s:s}", "version", META_VERSION,
-		"name", spec->name, "kind", sandbox_kind_name(a->opts->kind), "backend",
-		backend_kind_name(spec->backend), "scopeKey", spec->scope_key, "agent",
+	return json_pack("{s:i,s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:s?,s:s,s:s,s:s?}", "version",
+		META_VERSION, "name", spec->name, "kind", sandbox_kind_name(a->opts->kind),
+		"backend", backend_kind_name(spec->backend), "scopeKey", spec->scope_key, "agent",
 		a->decision->agent_id, "configHash", spec->config_hash, "createdAtMs",
-		(json_int_t)now.tv_sec * 1000 + now.tv_nsec / (json_int_t)NS_PER_MS, "socket",
-		spec->docker_socket, "image", spec->image);
+		(json_int_t)lifecycle_now_ms(), "socket",
+		spec->backend == BACKEND_DOCKER ? spec->docker_socket : NULL, "image", spec->image,
+		"workspace", spec->workspace_dir, "dangerousBinds", spec_dangerous(spec, &arena));
+}
+
+static const char *meta_text(const json_t *meta, const char *key, struct arena *arena)
+{
+	return life_text(arena, json_string_value(json_object_get(meta, key)));
+}
+
+bool life_row(const json_t *meta, struct arena *arena, struct registry_row *ret)
+{
+	*ret = (struct registry_row){
+		.name = meta_text(meta, "name", arena),
+		.kind = meta_text(meta, "kind", arena),
+		.backend = meta_text(meta, "backend", arena),
+		.scope_key = meta_text(meta, "scopeKey", arena),
+		.agent = meta_text(meta, "agent", arena),
+		.image = meta_text(meta, "image", arena),
+		.config_hash = meta_text(meta, "configHash", arena),
+		.socket = meta_text(meta, "socket", arena),
+		.workspace = meta_text(meta, "workspace", arena),
+		.dangerous = meta_text(meta, "dangerousBinds", arena),
+		.created_ms = json_integer_value(json_object_get(meta, "createdAtMs")),
+	};
+	ret->last_used_ms = ret->created_ms;
+	return ret->name != NULL && ret->kind != NULL && ret->backend != NULL;
+}
+
+struct registry *life_registry(struct lifecycle *lifecycle)
+{
+	struct error ignored;
+	bool is_new;
+
+	if (lifecycle->registry == NULL && !lifecycle->registry_failed) {
+		lifecycle->registry_failed = registry_open(lifecycle->config->state_dir,
+						     &lifecycle->registry, &is_new, &ignored) < 0;
+	}
+	return lifecycle->registry;
+}
+
+void life_forget(struct lifecycle *lifecycle, const char *name)
+{
+	struct registry *registry = life_registry(lifecycle);
+	struct error ignored;
+
+	if (registry != NULL) {
+		(void)registry_drop(registry, name, &ignored);
+	}
+}
+
+/* It was used now. The registry hears of it once a minute; the lock's own time is the exact one. */
+static void record(struct acquiring *a)
+{
+	int64_t now_ms = lifecycle_now_ms();
+	bool recent = now_ms - sandbox_home_touch(a->home.lock_fd) < RECORD_EVERY_MS;
+	struct registry_row row;
+	struct registry *registry;
+	struct error ignored;
+
+	if ((recent && !a->ret->created) || !life_row(a->meta, &a->arena, &row)) {
+		return;
+	}
+	registry = life_registry(a->lifecycle);
+	row.last_used_ms = now_ms;
+	if (registry != NULL) {
+		(void)registry_put(registry, &row, &ignored);
+	}
+}
+
+void lifecycle_touch(struct lifecycle *lifecycle, const char *name)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	const char *path = path_join(&arena, path_join(&arena, lifecycle->base, name), "lock");
+
+	(void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
 }
 
 static bool is_current(const struct acquiring *a)
@@ -164,6 +240,9 @@ static char **env_of(const json_t *meta)
 
 void lifecycle_acquired_finish(struct lifecycle_acquired *acquired)
 {
+	if (acquired->lock_fd >= 0) {
+		(void)sandbox_home_touch(acquired->lock_fd);
+	}
 	cleanup_closep(&acquired->stream_fd);
 	cleanup_closep(&acquired->lock_fd);
 	for (char **entry = acquired->env; entry != NULL && *entry != NULL; entry++) {
@@ -532,6 +611,7 @@ static int acquire_locked(struct acquiring *a, struct error *err)
 		hang_up(a);
 		return r;
 	}
+	record(a);
 	hand_out(a);
 	return 0;
 }
@@ -557,6 +637,7 @@ int lifecycle_acquire(struct lifecycle *lifecycle, struct decision *decision,
 		return error_plain(err, ENOTSUP, "the backend '%s' has no sandboxes that last",
 			backend_kind_name(decision->spec.backend));
 	}
+	lifecycle_prune_sometimes(lifecycle);
 	r = sandbox_home_lock(&a.arena, lifecycle->base, a.spec->name, true, &wait, &a.home, err);
 	if (r == 0) {
 		r = acquire_locked(&a, err);

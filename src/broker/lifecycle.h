@@ -63,4 +63,7 @@ void lifecycle_acquired_finish(struct lifecycle_acquired *acquired);
 int lifecycle_acquire(struct lifecycle *lifecycle, struct decision *decision,
 	const struct lifecycle_opts *opts, struct lifecycle_acquired *ret, struct error *err);
 
+/* Somebody who holds a sandbox used it: keeps it from being pruned. */
+void lifecycle_touch(struct lifecycle *lifecycle, const char *name);
+
 #endif

@@ -53,3 +53,17 @@ const char *sandbox_scope_name(enum sandbox_scope scope)
 
 	return names[scope];
 }
+
+const char *spec_dangerous(const struct sandbox_spec *spec, struct arena *arena)
+{
+	const char *all = NULL;
+
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		if (spec->mounts[i].dangerous) {
+			all = all == NULL
+				      ? arena_strdup(arena, spec->mounts[i].source)
+				      : arena_printf(arena, "%s\n%s", all, spec->mounts[i].source);
+		}
+	}
+	return all;
+}

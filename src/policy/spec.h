@@ -72,4 +72,7 @@ struct sandbox_spec {
 	const char *config_hash;
 };
 
+/* The sources that dangerouslyAllowBindSources let through, one per line; NULL: none. */
+const char *spec_dangerous(const struct sandbox_spec *spec, struct arena *arena);
+
 #endif

@@ -52,12 +52,17 @@ static json_t *labels_of(const struct sandbox_spec *spec, const struct create_op
 	json_t *labels = json_object();
 	const char *prefix = spec->label_prefix != NULL ? spec->label_prefix : "creel.";
 	_cleanup_free_ char *now = xasprintf("%llu", (unsigned long long)opts->now_ms);
+	_cleanup_arena_ struct arena arena = {0};
 
 	add_label(labels, prefix, "sandbox", "1");
 	add_label(labels, prefix, "sessionKey", spec->scope_key);
 	add_label(labels, prefix, "createdAtMs", now);
 	add_label(labels, prefix, "configHash", spec->config_hash);
 	add_label(labels, "creel.", "instance", spec->instance);
+	add_label(labels, "creel.", "agent", opts->agent);
+	add_label(labels, "creel.", "kind", opts->kind);
+	add_label(labels, "creel.", "workspace", spec->workspace_dir);
+	add_label(labels, "creel.", "dangerousBinds", spec_dangerous(spec, &arena));
 	if (opts->once) {
 		add_label(labels, "creel.", "once", "1");
 	}

@@ -11,6 +11,7 @@
 struct create_opts {
 	const char *init_path; /* creel-init on the host */
 	const char *run_dir; /* its directory on the host */
+	const char *agent, *kind; /* for labels; NULL: none */
 	bool once; /* the container removes itself when its stream ends */
 	uint64_t now_ms; /* of the wall clock, for a label */
 };
