@@ -18,6 +18,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_sandbox_rm,
 	&cmd_sandbox_prune,
 	&cmd_sandbox_stage,
+	&cmd_image_build,
 	&cmd_policy_check,
 	&cmd_policy_match,
 	&cmd_audit,

@@ -25,6 +25,7 @@ extern const struct cmd cmd_config_schema;
 extern const struct cmd cmd_config_docs;
 extern const struct cmd cmd_audit;
 extern const struct cmd cmd_audit_verify;
+extern const struct cmd cmd_image_build;
 extern const struct cmd cmd_completion;
 
 #endif

@@ -45,6 +45,7 @@ class Engine:
         self.socket = self.dir / "engine.sock"
         self.host = f"unix://{self.socket}"
         self.process = None
+        self.root_tar = None  # what the image was made of
 
     def start(self):
         with open(self.dir / "log", "ab") as log:
@@ -91,9 +92,8 @@ class Engine:
 
     def make_image(self):
         """What a person does: the script. CREEL_TEST_ROOT_TAR keeps the root between runs."""
-        env = {**os.environ, "DOCKER_HOST": self.host}
-        if os.environ.get("CREEL_TEST_ROOT_TAR"):
-            env["CREEL_ROOT_TAR"] = os.environ["CREEL_TEST_ROOT_TAR"]
+        self.root_tar = Path(os.environ.get("CREEL_TEST_ROOT_TAR") or self.dir / "root.tar")
+        env = {**os.environ, "DOCKER_HOST": self.host, "CREEL_ROOT_TAR": str(self.root_tar)}
         done = subprocess.run([ROOT / "scripts/sandbox-setup.sh"], env=env, capture_output=True,
                               text=True, timeout=900, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]

@@ -111,7 +111,7 @@ def test_what_is_said_about_the_version(fake, version, words):
 @pytest.mark.parametrize("create,words", [
     (reply(404, {"message": "No such image: creel-sandbox:bookworm-slim"}),
      "the sandbox image 'creel-sandbox:bookworm-slim' is not there: build it with "
-     "scripts/sandbox-setup.sh"),
+     "creel image build (or scripts/sandbox-setup.sh)"),
     (reply(500, {"message": "mkdir /var/lib/docker/x: no space left on device"}),
      "no space left on device"),
     (reply(400, {"message": "invalid mount config: bind source path does not exist: /x"}),
@@ -179,9 +179,9 @@ def test_an_image_that_is_not_there(docker):
     docker.configure({"image": "other-sandbox:1"})
     message = refused(docker)
     assert "the sandbox image 'other-sandbox:1' is not there: build it with " \
-           "scripts/sandbox-setup.sh" in message
+           "creel image build (or scripts/sandbox-setup.sh)" in message
     docker.configure({"image": "creel-sandbox-common:bookworm-slim"})
-    assert "build it with scripts/sandbox-common-setup.sh" in refused(docker)
+    assert "build it with creel image build common (or " in refused(docker)
 
 
 def test_a_runtime_that_is_not_there(docker):

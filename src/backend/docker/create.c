@@ -264,6 +264,11 @@ int docker_create_body(const struct sandbox_spec *spec, const struct create_opts
 
 const char *docker_setup_script(const char *image)
 {
-	return strstr(image, "sandbox-common") != NULL ? "scripts/sandbox-common-setup.sh"
-						       : "scripts/sandbox-setup.sh";
+	if (strstr(image, "sandbox-common") != NULL) {
+		return "creel image build common (or scripts/sandbox-common-setup.sh)";
+	}
+	if (strstr(image, "sandbox-browser") != NULL) {
+		return "creel image build browser (or scripts/sandbox-browser-setup.sh)";
+	}
+	return "creel image build (or scripts/sandbox-setup.sh)";
 }

@@ -24,7 +24,7 @@ struct create_opts {
 int docker_create_body(const struct sandbox_spec *spec, const struct create_opts *opts,
 	json_t **ret, struct error *err);
 
-/* The script that makes an image of this name. */
+/* What makes an image of this name, in words. */
 const char *docker_setup_script(const char *image);
 
 #endif
