@@ -37,8 +37,10 @@ struct bus_channel {
 	size_t packets, bytes;
 	bool broken;
 	bool *freed; /* set when a callback frees the channel */
-	uint8_t in[BUS_MESSAGE_MAX];
 };
+
+/* One for all channels: a packet is served before the next is read. */
+static uint8_t in[BUS_MESSAGE_MAX];
 
 static void queued_free(struct queued *q)
 {
@@ -79,7 +81,7 @@ union rights {
 };
 
 /* 0, or a negative errno; -EAGAIN: the socket is full. */
-static int send_packet(int fd, const struct buf *packet, const int *fds, size_t fd_count)
+static int send_packet(int fd, const struct buf *packet, const int *fds, size_t fd_count, int flags)
 {
 	struct iovec iov = {.iov_base = packet->data, .iov_len = packet->len};
 	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
@@ -96,7 +98,7 @@ static int send_packet(int fd, const struct buf *packet, const int *fds, size_t 
 		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 	}
 	do {
-		n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+		n = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
 	} while (n < 0 && errno == EINTR);
 	return n < 0 ? -errno : 0;
 }
@@ -109,7 +111,7 @@ static void on_writable(evutil_socket_t fd, short events, void *arg)
 	(void)events;
 	while (channel->first != NULL) {
 		struct queued *q = channel->first;
-		int r = send_packet(fd, &q->packet, q->fds, q->fd_count);
+		int r = send_packet(fd, &q->packet, q->fds, q->fd_count, MSG_DONTWAIT);
 
 		if (r == -EAGAIN) {
 			(void)event_add(channel->write, NULL);
@@ -173,13 +175,26 @@ int bus_channel_send(struct bus_channel *channel, const struct bus_message *mess
 		return r;
 	}
 	if (channel->first == NULL) {
-		r = send_packet(channel->fd, &packet, fds, fd_count);
+		r = send_packet(channel->fd, &packet, fds, fd_count, MSG_DONTWAIT);
 		/* Its death shows as end of file, where it is handled. */
 		if (r != -EAGAIN) {
 			return r < 0 ? error_set(err, -r, "cannot write to the other process") : 0;
 		}
 	}
 	return enqueue(channel, &packet, fds, fd_count, err);
+}
+
+int bus_send(int fd, const struct bus_message *message, const int *fds, size_t fd_count,
+	struct error *err)
+{
+	_cleanup_buf_ struct buf packet = {0};
+	int r = bus_encode(&packet, message, err);
+
+	if (r == 0) {
+		r = send_packet(fd, &packet, fds, fd_count, 0);
+		r = r < 0 ? error_set(err, -r, "cannot write to the other process") : 0;
+	}
+	return r;
 }
 
 /* How many descriptors came; the last of them are dropped when there was no room. */
@@ -201,7 +216,7 @@ static size_t take_rights(struct msghdr *message, int fds[BUS_FDS_MAX])
 static int read_packet(struct bus_channel *channel, struct error *err)
 {
 	union rights rights;
-	struct iovec iov = {.iov_base = channel->in, .iov_len = sizeof(channel->in)};
+	struct iovec iov = {.iov_base = in, .iov_len = sizeof(in)};
 	struct msghdr message = {.msg_iov = &iov,
 		.msg_iovlen = 1,
 		.msg_control = &rights,
@@ -219,7 +234,7 @@ static int read_packet(struct bus_channel *channel, struct error *err)
 	packet.fd_count = take_rights(&message, packet.fds);
 	r = (message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0
 		    ? error_plain(err, EPROTO, "a message of the other process is too large")
-		    : bus_decode((struct wire_bytes){channel->in, (size_t)n}, &packet.message, err);
+		    : bus_decode((struct wire_bytes){in, (size_t)n}, &packet.message, err);
 	if (r == 0) {
 		channel->ops->packet(channel->arg, &packet);
 	}

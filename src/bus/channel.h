@@ -35,6 +35,10 @@ struct bus_channel *bus_channel_free(struct bus_channel *channel); /* NULL ok; N
 int bus_channel_send(struct bus_channel *channel, const struct bus_message *message, const int *fds,
 	size_t fd_count, struct error *err);
 
+/* The same for whoever has no loop: waits until the packet is taken. */
+int bus_send(int fd, const struct bus_message *message, const int *fds, size_t fd_count,
+	struct error *err);
+
 /* Put JSON into a message that is then sent: as its field, or when it is long in a memfd, which
  * *ret_fd owns. text must live until the message was sent. */
 int bus_attach_json(struct bus_message *message, const char *text, int *ret_fd, struct error *err);

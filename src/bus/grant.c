@@ -273,6 +273,39 @@ static void get_tools(struct arena *a, json_t *object, struct grant *grant)
 	}
 }
 
+static int hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static bool get_token(const char *hex, uint8_t ret[WIRE_TOKEN_SIZE])
+{
+	if (hex == NULL || strlen(hex) != (size_t)2 * WIRE_TOKEN_SIZE) {
+		return false;
+	}
+	for (size_t i = 0; i < WIRE_TOKEN_SIZE; i++) {
+		int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
+
+		if (high < 0 || low < 0) {
+			return false;
+		}
+		ret[i] = (uint8_t)(high << 4 | low);
+	}
+	return true;
+}
+
+static void get_sandbox(struct grant *grant)
+{
+	const json_t *json = grant->json;
+
+	grant->sandbox = get_text(json, "sandbox");
+	grant->backend = get_text(json, "backend");
+	grant->notice = get_text(json, "notice");
+	grant->once = get_bool(json, "once");
+	grant->has_token = get_token(get_text(json, "token"), grant->token);
+	get_list(&grant->decision.arena, json_object_get(json, "imageEnv"), &grant->image_env);
+}
+
 int grant_decode(json_t *json, struct grant **ret, struct error *err)
 {
 	struct grant *grant = xcalloc(1, sizeof(*grant));
@@ -291,9 +324,7 @@ int grant_decode(json_t *json, struct grant **ret, struct error *err)
 	get_elevated(a, json_object_get(json, "elevated"), d);
 	get_provenance(a, json_object_get(json, "provenance"), d);
 	get_tools(a, json_object_get(json, "tools"), grant);
-	grant->backend = get_text(json, "backend");
-	grant->notice = get_text(json, "notice");
-	get_list(a, json_object_get(json, "imageEnv"), &grant->image_env);
+	get_sandbox(grant);
 	grant->config.root = json_object_get(json, "settings");
 	grant->config.brand = grant->brand;
 	grant->config.home = get_text(json, "home");

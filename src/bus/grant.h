@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "policy/decide.h"
+#include "wire/frame.h"
 
 /* One tool of the table, as policy leaves it to this caller. */
 struct grant_tool {
@@ -24,7 +25,10 @@ struct grant {
 	const struct brand *brand;
 	struct grant_tool *tools; /* of the arena */
 	size_t tool_count;
-	const char *backend; /* "native"; NULL: nothing is started yet */
+	const char *sandbox; /* what broker and front call it; NULL: nothing is started yet */
+	const char *backend; /* "native" */
+	uint8_t token[WIRE_TOKEN_SIZE]; /* that creel-init says in hello */
+	bool has_token, once; /* for link_new() */
 	const char *notice; /* to be told to the caller once; NULL */
 	struct strv image_env; /* the image's variables */
 };

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* creel sandbox explain: what is decided for a session, and which key decided it. */
+#include "backend/host-view.h"
 #include "base/mem.h"
 #include "base/own.h"
-#include "cli/host.h"
 #include "cli/request.h"
 #include "cli/table.h"
 

@@ -78,7 +78,10 @@ struct exec_state {
 	struct link *link;
 	struct preflight *preflight; /* the look into a script that comes first; may be NULL */
 	const char *cwd;
+	struct wire_spawn wire; /* what is run; strings from the arena */
+	const char *argv[4];
 	bool on_host;
+	bool asks; /* the session's host decides on it, and gives the link */
 	bool can_yield;
 	bool retried_cwd;
 };
@@ -179,7 +182,7 @@ static bool choose_place(struct tool_call *call, struct exec_state *state)
 		return false;
 	}
 	if (elevated && sandboxed) {
-		if (call->session->host_link == NULL) {
+		if (call->session->host_link == NULL && call->session->host == NULL) {
 			call_fail(call, TOOL_FAIL_UNAVAILABLE,
 				"elevated is allowed here, but nothing runs on the host to take the "
 				"command",
@@ -187,6 +190,7 @@ static bool choose_place(struct tool_call *call, struct exec_state *state)
 			return false;
 		}
 		state->link = call->session->host_link;
+		state->asks = state->link == NULL;
 		state->on_host = call->on_host = true;
 		return true;
 	}
@@ -372,7 +376,7 @@ static const char *map_cwd(struct tool_call *call, struct exec_state *state)
 {
 	const char *workdir = state->request.workdir;
 
-	if (state->link == call->session->host_link && call->decision != NULL) {
+	if (call->on_host && call->decision != NULL) {
 		const char *dir = call->decision->spec.agent_workspace_dir;
 
 		return workdir != NULL && workdir[0] == '/' ? workdir : dir != NULL ? dir : "/";
@@ -385,49 +389,66 @@ static const char *map_cwd(struct tool_call *call, struct exec_state *state)
 
 static void on_process(struct tool_call *call);
 
-static int spawn(struct tool_call *call, struct exec_state *state, struct error *err)
+static int build_spawn(struct tool_call *call, struct exec_state *state, struct error *err)
 {
 	const struct exec_request *req = &state->request;
-	struct tool_process *process;
+	struct wire_spawn *wire = &state->wire;
 	struct strv env = {0};
 	const char *path = NULL;
-	const char *argv[] = {"/bin/sh", "-c", NULL, NULL};
-	struct wire_spawn wire = {
-		.flags = WIRE_SPAWN_MERGE | WIRE_SPAWN_LOGIN_ENV,
-		.uid = WIRE_NO_ID,
-		.gid = WIRE_NO_ID,
-		.timeout_ms = (uint32_t)req->timeout_s * 1000,
-		.cwd = state->cwd,
-		.argv = argv,
-	};
 	int r = build_env(call, state, &env, &path, err);
 
 	if (r < 0) {
 		return r;
 	}
-	argv[2] = prepend_path(call, state, &env, path);
-	wire.env = env.items;
+	state->argv[0] = "/bin/sh";
+	state->argv[1] = "-c";
+	state->argv[2] = prepend_path(call, state, &env, path);
+	*wire = (struct wire_spawn){
+		.flags = WIRE_SPAWN_MERGE | WIRE_SPAWN_LOGIN_ENV,
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.timeout_ms = (uint32_t)req->timeout_s * 1000,
+		.cwd = state->cwd,
+		.argv = state->argv,
+		.env = env.items,
+	};
 	if (req->pty) {
-		wire.flags |= WIRE_SPAWN_PTY | (state->can_yield ? WIRE_SPAWN_STDIN : 0);
-		wire.rows = PTY_ROWS;
-		wire.columns = PTY_COLUMNS;
+		wire->flags |= WIRE_SPAWN_PTY | (state->can_yield ? WIRE_SPAWN_STDIN : 0);
+		wire->rows = PTY_ROWS;
+		wire->columns = PTY_COLUMNS;
 	} else if (state->can_yield && (req->background || req->yield_given)) {
 		/* Otherwise nobody could write before it ends, and programs that look at their stdin
 		 * (rg, git, ssh) would wait for a pipe that stays silent. */
-		wire.flags |= WIRE_SPAWN_STDIN;
+		wire->flags |= WIRE_SPAWN_STDIN;
 	}
 	if (call->decision != NULL && call->decision->spec.ring_bytes > 0) {
-		wire.ring_bytes = (uint32_t)(call->decision->spec.ring_bytes < LIMIT_RING_MAX
-						     ? call->decision->spec.ring_bytes
-						     : LIMIT_RING_MAX);
+		wire->ring_bytes = (uint32_t)(call->decision->spec.ring_bytes < LIMIT_RING_MAX
+						      ? call->decision->spec.ring_bytes
+						      : LIMIT_RING_MAX);
 	}
-	r = process_start(call->session, state->link, &wire, req->command, &process, err);
+	return 0;
+}
+
+static int start_process(struct tool_call *call, struct exec_state *state, struct error *err)
+{
+	struct tool_process *process;
+	int r = process_start(
+		call->session, state->link, &state->wire, state->request.command, &process, err);
+
 	if (r < 0) {
 		return r;
 	}
+	process->owns_link = state->asks;
 	call->on_process = on_process;
 	process_watch(call, process);
 	return 0;
+}
+
+static int spawn(struct tool_call *call, struct exec_state *state, struct error *err)
+{
+	int r = build_spawn(call, state, err);
+
+	return r < 0 ? r : start_process(call, state, err);
 }
 
 /* The directory is not there: said in a warning, and the workspace is used instead. */
@@ -437,8 +458,9 @@ static bool retry_in_workspace(struct tool_call *call, struct exec_state *state)
 	const char *root = map_cwd(call, state);
 	struct error err;
 
+	/* What the host's gates let pass was the command as it is. */
 	if (!process->failed || process->fail_stage != WIRE_FAIL_CWD || state->retried_cwd ||
-		state->request.workdir == NULL) {
+		state->asks || state->request.workdir == NULL) {
 		return false;
 	}
 	call_warnf(call, "Warning: workdir \"%s\" is unavailable; using \"%s\".",
@@ -511,14 +533,61 @@ static void on_yield(struct tool_call *call, uint64_t now_ns)
 	}
 }
 
+static void start_yield_clock(struct tool_call *call, const struct exec_state *state)
+{
+	if (state->can_yield && !state->request.background) {
+		call->deadline_ns = clock_after_ns((uint64_t)state->request.yield_ms * NS_PER_MS);
+	}
+}
+
 static int run(struct tool_call *call, struct exec_state *state, struct error *err)
 {
 	int r = spawn(call, state, err);
 
-	if (r == 0 && state->can_yield && !state->request.background) {
-		call->deadline_ns = clock_after_ns((uint64_t)state->request.yield_ms * NS_PER_MS);
+	if (r == 0) {
+		start_yield_clock(call, state);
 	}
 	return r;
+}
+
+static void on_host_answer(
+	struct tool_call *call, struct link *link, const char *type, const char *why)
+{
+	struct exec_state *state = call->state;
+	struct error err;
+
+	if (link == NULL) {
+		call_fail(call, type, why, NULL, NULL);
+		return;
+	}
+	state->link = link;
+	if (start_process(call, state, &err) < 0) {
+		call->session->host->release(call->session->host_arg, link);
+		call_fail(call, TOOL_FAIL_FAILED, err.text, NULL, NULL);
+		return;
+	}
+	start_yield_clock(call, state);
+}
+
+/* The host sees the very bytes that will be sent: what it lets pass is nothing else. */
+static int ask_host(struct tool_call *call, struct exec_state *state, struct error *err)
+{
+	const struct tool_session *session = call->session;
+	_cleanup_buf_ struct buf frame = {0};
+	int r = build_spawn(call, state, err);
+
+	if (r == 0) {
+		r = link_spawn_frame(&frame, 1, &state->wire, err);
+	}
+	if (r < 0) {
+		return r;
+	}
+	call->on_host_answer = on_host_answer;
+	call->asking = true;
+	session->host->ask(session->host_arg, call->arg, call,
+		(struct wire_bytes){(const uint8_t *)frame.data + FRAME_HEADER_SIZE,
+			frame.len - FRAME_HEADER_SIZE});
+	return 0;
 }
 
 static void on_preflight(void *arg, const char *refusal)
@@ -557,6 +626,9 @@ static int start(struct tool_call *call, const json_t *args, struct error *err)
 	decide_yield(call, state);
 	decide_timeout(call, state);
 	state->cwd = map_cwd(call, state);
+	if (state->asks) {
+		return ask_host(call, state, err);
+	}
 	state->preflight = preflight_start(
 		state->link, state->cwd, state->request.command, on_preflight, call);
 	return state->preflight != NULL ? 0 : run(call, state, err);

@@ -30,6 +30,10 @@ struct tool_call {
 	struct buf warnings; /* lines that stand before the text of the result */
 	bool aborted;
 	bool on_host; /* elevated: not in the sandbox */
+	bool asking; /* the host's gates are being asked */
+	/* Answer to that; link NULL: refused. */
+	void (*on_host_answer)(
+		struct tool_call *call, struct link *link, const char *type, const char *why);
 	bool *ended; /* set when the call is freed: done may come before start() returns */
 
 	/* Set by the tool. */
@@ -46,6 +50,8 @@ struct tool_call {
 
 struct tool_session {
 	struct link *link, *host_link;
+	const struct tool_host_ops *host;
+	void *host_arg;
 	const struct decision *decision;
 	char *backend_name, *container;
 	bool may_background, no_sync;

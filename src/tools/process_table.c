@@ -35,6 +35,11 @@ static int64_t wall_clock_ms(void)
 
 static void process_free(struct tool_process *process)
 {
+	const struct tool_session *session = process->session;
+
+	if (process->owns_link) {
+		session->host->release(session->host_arg, process->link);
+	}
 	output_finish(&process->out);
 	buf_finish(&process->stdin_queue);
 	free(process->id);

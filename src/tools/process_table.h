@@ -13,6 +13,7 @@ struct tool_process {
 	struct tool_session *session;
 	struct tool_process *prev, *next; /* of struct tool_session, by processes; newest first */
 	struct link *link;
+	bool owns_link; /* of the session's host: released with the process */
 	uint32_t stream, pid;
 	char *id; /* owned; NULL until it goes to the background or is kept for reading */
 	char *command, *name, *cwd;

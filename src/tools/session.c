@@ -20,6 +20,8 @@ struct tool_session *tool_session_new(const struct tool_session_opts *opts)
 	*session = (struct tool_session){
 		.link = opts->link,
 		.host_link = opts->host_link,
+		.host = opts->host,
+		.host_arg = opts->host_arg,
 		.decision = opts->decision,
 		.backend_name = opts->backend_name != NULL ? xstrdup(opts->backend_name) : NULL,
 		.container = opts->container != NULL ? xstrdup(opts->container) : NULL,
@@ -133,6 +135,9 @@ static void call_free(struct tool_call *call)
 	if (call->ended != NULL) {
 		*call->ended = true;
 	}
+	if (call->asking) {
+		session->host->forget(session->host_arg, call->arg);
+	}
 	process_unwatch(call);
 	if (call->prev != NULL) {
 		call->prev->next = call->next;
@@ -210,6 +215,12 @@ struct tool_call *tool_call_start(struct tool_session *session, const char *name
 		return NULL;
 	}
 	return call;
+}
+
+void tool_call_host(struct tool_call *call, struct link *link, const char *type, const char *why)
+{
+	call->asking = false;
+	call->on_host_answer(call, link, type, why);
 }
 
 void tool_call_abort(struct tool_call *call)

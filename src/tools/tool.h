@@ -83,9 +83,26 @@ struct tool_images {
 	void *arg;
 };
 
+/*
+ * Where elevated commands go when it takes a question: the gateway's broker has to allow each, and
+ * perhaps a person. arg is host_arg of the session.
+ */
+struct tool_host_ops {
+	/* May this SPAWN (a frame's payload, valid during the call) run on the host? call_arg: the arg
+	 * of the call. The answer comes later, by tool_call_host(). */
+	void (*ask)(void *arg, void *call_arg, struct tool_call *call, struct wire_bytes payload);
+	/* The call ended without the answer. */
+	void (*forget)(void *arg, void *call_arg);
+	/* The link that the answer brought is not used any more. It may be at work in a callback: to be
+	 * freed later. */
+	void (*release)(void *arg, struct link *link);
+};
+
 struct tool_session_opts {
 	struct link *link; /* borrowed; must outlive the session */
 	struct link *host_link; /* borrowed; where elevated exec runs; NULL: it cannot */
+	const struct tool_host_ops *host; /* instead of host_link; NULL: none; borrowed */
+	void *host_arg;
 	const struct decision *decision; /* borrowed; whose sandbox this is */
 	const char *backend_name, *container; /* for details.sandbox; copied */
 	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
@@ -132,6 +149,8 @@ struct tool_call_opts {
  */
 struct tool_call *tool_call_start(struct tool_session *session, const char *name,
 	const json_t *args, const struct tool_call_opts *opts);
+/* The answer to tool_host_ops.ask: a link that takes that SPAWN, not ready yet; or NULL and why not. */
+void tool_call_host(struct tool_call *call, struct link *link, const char *type, const char *why);
 /* The caller lost interest: kills what runs (unless already in the background). done still comes,
  * perhaps before this returns. */
 void tool_call_abort(struct tool_call *call);

@@ -88,6 +88,9 @@ int link_wait_ready(struct link *link, int timeout_ms, struct error *err);
  */
 int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	const struct link_process_ops *ops, void *arg, uint32_t *ret_stream, struct error *err);
+/* The frame that link_spawn() would send, for whoever has to be asked first. Errors as there. */
+int link_spawn_frame(
+	struct buf *out, uint32_t stream, const struct wire_spawn *spawn, struct error *err);
 /*
  * Follow a process from these offsets, one of this link or one that an earlier connection left:
  * `attached`, then `output`, then `exited` (again, if it was told before). -EBUSY while an earlier

@@ -343,10 +343,18 @@ int link_not_ready(const struct link *link, struct error *err)
 	return error_plain(err, ENOTCONN, "creel-init has not said hello yet");
 }
 
+int link_spawn_frame(
+	struct buf *out, uint32_t stream, const struct wire_spawn *spawn, struct error *err)
+{
+	struct wire_spawn request = *spawn;
+
+	request.credit = (spawn->flags & WIRE_SPAWN_DETACHED) == 0 ? LIMIT_CREDIT_WINDOW : 0;
+	return frame_add_spawn(out, stream, &request, err);
+}
+
 int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	const struct link_process_ops *ops, void *arg, uint32_t *ret_stream, struct error *err)
 {
-	struct wire_spawn request = *spawn;
 	bool followed = (spawn->flags & WIRE_SPAWN_DETACHED) == 0;
 	struct link_process *p;
 	uint32_t stream;
@@ -356,8 +364,7 @@ int link_spawn(struct link *link, const struct wire_spawn *spawn,
 		return link_not_ready(link, err);
 	}
 	stream = link_new_stream(link);
-	request.credit = followed ? LIMIT_CREDIT_WINDOW : 0;
-	r = frame_add_spawn(&link->out, stream, &request, err);
+	r = link_spawn_frame(&link->out, stream, spawn, err);
 	if (r < 0) {
 		return r;
 	}
@@ -366,8 +373,8 @@ int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	p->followed = followed;
 	p->stdin_open = (spawn->flags & WIRE_SPAWN_STDIN) != 0;
 	p->stdin_credit = WIRE_STDIN_WINDOW;
-	p->channels[0].credit = request.credit;
-	p->channels[1].credit = request.credit;
+	p->channels[0].credit = followed ? LIMIT_CREDIT_WINDOW : 0;
+	p->channels[1].credit = p->channels[0].credit;
 	*ret_stream = stream;
 	link_flush(link);
 	return 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "cli/host.h"
+#include "backend/host-view.h"
 
 #include "base/macro.h"
 #include "sandbox/resolve.h"

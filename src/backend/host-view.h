@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What this host has to say to a decision, for the commands that show one. */
-#ifndef CLI_HOST_H
-#define CLI_HOST_H
+#ifndef BACKEND_HOST_VIEW_H
+#define BACKEND_HOST_VIEW_H
 
 #include "backend/backend.h"
 #include "policy/report.h"

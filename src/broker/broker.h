@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker: the half of the gateway that holds what is worth having. It decides, starts and stops
+ * sandboxes, knows the tokens, and hands streams to its front, which it believes nothing. What its
+ * files share.
+ */
+#ifndef BROKER_BROKER_H
+#define BROKER_BROKER_H
+
+#include <event2/event.h>
+
+#include "broker/sessions.h"
+#include "broker/tokens.h"
+#include "broker/worker.h"
+#include "bus/channel.h"
+#include "bus/grant.h"
+#include "policy/session.h"
+
+struct audit;
+struct front;
+struct approval;
+struct sandbox;
+
+struct broker {
+	struct event_base *base;
+	struct config_request config_request;
+	struct config *config;
+	uint64_t generation; /* of the configuration */
+	struct tokens tokens;
+	struct sessions *sessions;
+	struct audit *audit;
+	char *front_path, *socket_path, *listen; /* as bound */
+	int tcp_fd, unix_fd, lock_fd;
+	uint64_t started_ns;
+	struct front *front;
+	struct request *requests; /* every one without an answer */
+	struct sandbox *sandboxes;
+	struct approval *approvals;
+	uint32_t approval_count;
+	struct event *signals[4], *reload_event, *reload_timer;
+	int inotify_fd;
+	char *reload_problem; /* why the file is not what runs; NULL: it is */
+	bool stopping;
+	int exit_status;
+};
+
+/* --- request.c: one question of the front's --- */
+
+/* From the packet until its answer. */
+struct request {
+	struct request *next, **slot; /* of the broker */
+	struct broker *broker;
+	uint32_t id, flags;
+	struct arena arena;
+	struct principal principal; /* a copy: the tokens may be read anew meanwhile */
+	struct sender sender;
+	const char *transport, *model, *agent, *session, *tool, *workspace;
+	struct session_ref ref; /* agent and session as they resolve */
+	struct request *next_waiter; /* of a sandbox */
+	struct request_work *work; /* a worker that is at it */
+};
+
+/*
+ * Read who asks, and whether the token is known and reaches the session. NULL: it was refused, and
+ * answered. Ends by one of the two below.
+ */
+struct request *request_open(struct broker *broker, struct bus_packet *packet);
+void request_reply(struct request *request, json_t *json, unsigned flags, const int *fds,
+	size_t fd_count); /* json is taken over */
+void request_fail(struct request *request, const char *type, const char *message, const char *hint);
+void request_failf(struct request *request, const char *type, const char *fmt, ...) _printf_(3, 4);
+/* Nobody waits for it any more: the front cancelled it or is gone. */
+void request_drop(struct request *request);
+struct request *request_by_id(const struct broker *broker, uint32_t id);
+
+/*
+ * Let a worker do it. done comes once, unless the request is dropped first; it has to end the request.
+ * On failure the request was answered.
+ */
+typedef void (*request_done_fn)(
+	struct request *request, struct worker_reply *reply, enum worker_keep *keep);
+void request_work(struct request *request, worker_fn run, void *run_arg, request_done_fn done);
+/* A done that passes the answer on as it is. */
+void request_pass(struct request *request, struct worker_reply *reply, enum worker_keep *keep);
+
+/* What was decided for a request, with its session's directives and its token's scope. */
+struct request_decided {
+	struct decide_request asked;
+	struct session_directives directives;
+	struct decision *decision;
+};
+int request_decide(
+	struct request *request, const char *tool, struct request_decided *ret, struct error *err);
+void request_decided_finish(struct request_decided *decided);
+/* The grant for it, new reference. extras: of the sandbox; NULL: none. */
+json_t *request_grant(
+	struct request *request, struct request_decided *decided, const json_t *extras);
+/* The same question about another session, as resolved; false: out of the token's reach. */
+bool request_aim(struct request *request, const char *agent, const char *session);
+
+/* --- acquire.c: sandboxes in use --- */
+
+void acquire_request(struct request *request);
+/* The front has let go of it, or is gone (name NULL: of all). */
+void acquire_release(struct broker *broker, const char *name);
+/* Nobody waits for it any more. */
+void acquire_forget_waiter(struct request *request);
+size_t acquire_count(const struct broker *broker);
+
+/* --- ask.c: operations by name --- */
+
+void ask_request(struct request *request, const char *op, json_t *args);
+
+/* --- elevate.c --- */
+
+void elevate_request(struct request *request, struct wire_bytes spawn);
+json_t *approvals_list(struct request *request);
+/* 0, or -ENOENT. */
+int approvals_decide(struct request *request, const char *id, bool allow);
+void approvals_forget(struct request *request);
+
+/* --- front.c: the child that reads what others wrote --- */
+
+int front_start(struct broker *broker, struct error *err);
+/* Finish what runs, then end the loop; told twice, at once. */
+void front_stop(struct broker *broker);
+void front_free(struct broker *broker);
+void front_send(
+	struct broker *broker, const struct bus_message *message, const int *fds, size_t fd_count);
+void front_event(struct broker *broker, const char *name, json_t *event); /* taken over */
+void front_forget(struct broker *broker, const char *session); /* grants; NULL: all */
+void front_settings(struct broker *broker);
+/* A child ended: was it the front? */
+void front_reaped(struct broker *broker, int pid, int status);
+json_t *front_status(const struct broker *broker); /* {"pid","restarts","ready"} */
+
+/* --- main.c --- */
+
+void broker_ready(struct broker *broker); /* the front serves */
+
+/* --- reload.c --- */
+
+void reload_config(struct broker *broker);
+int reload_watch(struct broker *broker, struct error *err);
+void reload_unwatch(struct broker *broker);
+
+/* --- record.c: the audit log --- */
+
+/* What a row has beside who, where and when. NULL: absent. */
+struct record_fields {
+	const char *kind; /* "sandbox"; NULL: "gateway" */
+	const char *tool, *decision, *rule, *reason, *sandbox, *backend;
+	const json_t *detail; /* borrowed */
+};
+/* request NULL: the broker itself did it. */
+void broker_record(struct broker *broker, const struct request *request, const char *action,
+	const struct record_fields *fields);
+/* A row that the front saw: {"kind","action","tool","outcome",..}. */
+void broker_record_call(struct broker *broker, const struct request *request, const json_t *row);
+int broker_record_open(struct broker *broker, struct error *err);
+
+int64_t broker_wall_ms(void);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* What the gateway did, as rows of the audit log. A log that cannot be written does not stop the work:
+ * it is said once, and again when it works. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "broker/audit.h"
+#include "broker/broker.h"
+
+int64_t broker_wall_ms(void)
+{
+	struct timespec now = {0};
+
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* The tokens as the configuration has them: no row may show one. */
+static void set_secrets(struct broker *broker)
+{
+	const json_t *list = config_get(broker->config, "gateway.tokens");
+	const char *original = json_string_value(config_get(broker->config, "gateway.auth.token"));
+	_cleanup_arena_ struct arena arena = {0};
+	struct strv values = {0};
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *token =
+			json_string_value(json_object_get(json_array_get(list, i), "token"));
+
+		if (token != NULL) {
+			strv_add(&values, &arena, token);
+		}
+	}
+	if (original != NULL) {
+		strv_add(&values, &arena, original);
+	}
+	audit_set_secrets(broker->audit, &values);
+}
+
+int broker_record_open(struct broker *broker, struct error *err)
+{
+	int r = 0;
+
+	if (broker->audit == NULL) {
+		r = audit_open(
+			broker->config->state_dir, &(struct audit_opts){0}, &broker->audit, err);
+	}
+	if (r == 0) {
+		set_secrets(broker);
+	}
+	return r;
+}
+
+static void write_row(struct broker *broker, const struct audit_entry *entry)
+{
+	static bool broken;
+	struct error err;
+	bool failed;
+
+	if (broker->audit == NULL) {
+		return;
+	}
+	failed = audit_row(broker->audit, entry, &err) < 0;
+	if (failed && !broken) {
+		log_error("the audit log cannot be written: %s", err.text);
+	} else if (!failed && broken) {
+		log_info("the audit log is written again");
+	}
+	broken = failed;
+}
+
+static void fill_request(struct audit_entry *entry, const struct request *request)
+{
+	entry->actor = request != NULL ? request->principal.name : "gateway";
+	if (request == NULL) {
+		return;
+	}
+	entry->sender = request->sender.from != NULL ? request->sender.from : request->sender.id;
+	entry->agent = request->ref.agent_id;
+	entry->session = request->ref.key;
+}
+
+void broker_record(struct broker *broker, const struct request *request, const char *action,
+	const struct record_fields *fields)
+{
+	struct audit_entry entry =
+		AUDIT_ENTRY(fields->kind != NULL ? fields->kind : "gateway", action);
+
+	fill_request(&entry, request);
+	entry.tool = fields->tool;
+	entry.decision = fields->decision;
+	entry.rule = fields->rule;
+	entry.reason = fields->reason;
+	entry.sandbox = fields->sandbox;
+	entry.backend = fields->backend;
+	entry.detail = fields->detail;
+	write_row(broker, &entry);
+}
+
+static const char *text_of(const json_t *row, const char *key)
+{
+	return json_string_value(json_object_get(row, key));
+}
+
+static int64_t number_of(const json_t *row, const char *key)
+{
+	const json_t *value = json_object_get(row, key);
+
+	return json_is_integer(value) ? json_integer_value(value) : -1;
+}
+
+void broker_record_call(struct broker *broker, const struct request *request, const json_t *row)
+{
+	const char *kind = text_of(row, "kind"), *action = text_of(row, "action");
+	struct audit_entry entry = AUDIT_ENTRY(
+		kind != NULL ? kind : "call", action != NULL ? action : text_of(row, "tool"));
+	const json_t *code = json_object_get(row, "exitCode");
+
+	fill_request(&entry, request);
+	entry.tool = text_of(row, "tool");
+	entry.sandbox = text_of(row, "sandbox");
+	entry.backend = text_of(row, "backend");
+	entry.decision = text_of(row, "decision");
+	entry.rule = text_of(row, "rule");
+	entry.reason = text_of(row, "reason");
+	entry.duration_us = number_of(row, "durationUs");
+	entry.bytes_in = number_of(row, "bytesIn");
+	entry.bytes_out = number_of(row, "bytesOut");
+	entry.has_exit = json_is_integer(code);
+	entry.exit_code = entry.has_exit ? (int)json_integer_value(code) : 0;
+	entry.detail = json_object_get(row, "detail");
+	write_row(broker, &entry);
+}

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* The streams of sandboxes on the event loop, and the sessions of tools in each. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/own.h"
+#include "gateway/call.h"
+
+enum { HELLO_TIMEOUT_S = 10 };
+
+struct front_box {
+	struct front_box *next, **slot;
+	struct gateway *gateway;
+	char *name, *backend;
+	struct link *link;
+	struct event *read, *write, *timer;
+	struct event *hello; /* how long it is waited for; NULL: it came */
+	struct box_session *sessions;
+	struct gateway_call *waiting;
+	bool ready_now; /* within a pump: calls start behind it */
+};
+
+struct dead_link {
+	struct dead_link *next;
+	struct link *link;
+};
+
+static void on_reap(evutil_socket_t fd, short events, void *arg)
+{
+	struct gateway *gateway = arg;
+
+	(void)fd;
+	(void)events;
+	while (gateway->dead_links != NULL) {
+		struct dead_link *dead = gateway->dead_links;
+
+		gateway->dead_links = dead->next;
+		(void)link_free(dead->link);
+		free(dead);
+	}
+}
+
+void box_free_link_later(struct gateway *gateway, struct link *link)
+{
+	struct dead_link *dead = xcalloc(1, sizeof(*dead));
+
+	dead->link = link;
+	dead->next = gateway->dead_links;
+	gateway->dead_links = dead;
+	if (gateway->reaper == NULL) {
+		gateway->reaper = evtimer_new(gateway->base, on_reap, gateway);
+	}
+	event_active(gateway->reaper, EV_TIMEOUT, 1);
+}
+
+struct front_box *box_find(struct gateway *gateway, const char *name)
+{
+	struct front_box *box = gateway->boxes;
+
+	while (box != NULL && strcmp(box->name, name) != 0) {
+		box = box->next;
+	}
+	return box;
+}
+
+struct link *box_link(struct front_box *box)
+{
+	return box->link;
+}
+
+static void release_name(struct gateway *gateway, const char *name)
+{
+	struct bus_message release = {.kind = BUS_RELEASE};
+	struct error ignored;
+
+	bus_set(&release, BUS_NAME, name);
+	(void)bus_channel_send(gateway->bus, &release, NULL, 0, &ignored);
+}
+
+static void session_free(struct box_session *session)
+{
+	session->tools = tool_session_free(session->tools);
+	held_grant_put(session->grant);
+	free(session->key);
+	free(session);
+}
+
+/* Out of the table first: what its calls' callers start next goes to a new stream. */
+static void box_close(struct front_box *box, const struct error *why)
+{
+	struct gateway *gateway = box->gateway;
+
+	*box->slot = box->next;
+	if (box->next != NULL) {
+		box->next->slot = box->slot;
+	}
+	grants_forget_box(gateway->grants, box->name);
+	while (box->waiting != NULL) {
+		struct gateway_call *call = box->waiting;
+
+		box_unwait(call);
+		gateway_call_lost(call, why);
+	}
+	for (struct box_session *s = box->sessions; s != NULL; s = s->next) {
+		tool_session_lost(s->tools, why);
+	}
+	while (box->sessions != NULL) {
+		struct box_session *s = box->sessions;
+
+		box->sessions = s->next;
+		session_free(s);
+	}
+	event_free(box->read);
+	event_free(box->write);
+	event_free(box->timer);
+	if (box->hello != NULL) {
+		event_free(box->hello);
+	}
+	box->link = link_free(box->link);
+	release_name(gateway, box->name);
+	events_add(gateway, "sandbox.released", json_pack("{s:s}", "name", box->name));
+	free(box->name);
+	free(box->backend);
+	free(box);
+}
+
+void box_drop(struct gateway *gateway, const char *name)
+{
+	struct front_box *box = box_find(gateway, name);
+	struct error why;
+
+	(void)error_plain(&why, ECANCELED, "the sandbox was taken down");
+	if (box != NULL) {
+		box_close(box, &why);
+	}
+}
+
+void boxes_free(struct gateway *gateway)
+{
+	while (gateway->boxes != NULL) {
+		box_drop(gateway, gateway->boxes->name);
+	}
+	if (gateway->reaper != NULL) {
+		on_reap(-1, 0, gateway);
+		event_free(gateway->reaper);
+		gateway->reaper = NULL;
+	}
+}
+
+/* --- hello --- */
+
+bool box_is_ready(const struct front_box *box)
+{
+	return box->hello == NULL;
+}
+
+void box_wait(struct front_box *box, struct gateway_call *call)
+{
+	struct gateway_call **at = &box->waiting;
+
+	while (*at != NULL) {
+		at = &(*at)->next_waiter;
+	}
+	call->waits_for = box;
+	call->next_waiter = NULL;
+	*at = call;
+}
+
+void box_unwait(struct gateway_call *call)
+{
+	struct gateway_call **at = &call->waits_for->waiting;
+
+	while (*at != call) {
+		at = &(*at)->next_waiter;
+	}
+	*at = call->next_waiter;
+	call->next_waiter = NULL;
+	call->waits_for = NULL;
+}
+
+static void on_ready(void *arg, const struct wire_hello *hello)
+{
+	struct front_box *box = arg;
+
+	(void)hello;
+	event_free(box->hello);
+	box->hello = NULL;
+	box->ready_now = true;
+}
+
+static const struct link_ops link_ops = {.ready = on_ready};
+
+static void on_no_hello(evutil_socket_t fd, short events, void *arg)
+{
+	struct error why;
+
+	(void)fd;
+	(void)events;
+	(void)error_plain(
+		&why, ETIMEDOUT, "creel-init did not say hello within %d s", HELLO_TIMEOUT_S);
+	box_close(arg, &why);
+}
+
+/* The name, because any of them may bring the box to its end. */
+static void start_waiting(struct gateway *gateway, const char *name)
+{
+	struct front_box *box;
+
+	while ((box = box_find(gateway, name)) != NULL && box->waiting != NULL) {
+		struct gateway_call *call = box->waiting;
+
+		box_unwait(call);
+		gateway_call_go(call, box);
+	}
+}
+
+/* --- the loop --- */
+
+static uint64_t next_deadline(const struct front_box *box)
+{
+	uint64_t next = UINT64_MAX;
+
+	for (const struct box_session *s = box->sessions; s != NULL; s = s->next) {
+		uint64_t due = tool_session_deadline(s->tools);
+
+		next = due < next ? due : next;
+	}
+	return next;
+}
+
+void box_update(struct front_box *box)
+{
+	uint64_t due = next_deadline(box);
+	int ms = clock_left_ms(due);
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+	if ((link_events(box->link) & POLLOUT) != 0) {
+		(void)event_add(box->write, NULL);
+	} else {
+		(void)event_del(box->write);
+	}
+	if (due == UINT64_MAX) {
+		(void)event_del(box->timer);
+	} else {
+		(void)event_add(box->timer, &delay);
+	}
+}
+
+static void pump(struct front_box *box, short revents)
+{
+	struct error why;
+
+	if (link_pump(box->link, revents, &why) < 0) {
+		log_info("sandbox %s: %s", box->name, why.text);
+		box_close(box, &why);
+		return;
+	}
+	box_update(box);
+	if (TAKE(box->ready_now, false)) {
+		_cleanup_free_ char *name = xstrdup(box->name);
+
+		start_waiting(box->gateway, name);
+	}
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	pump(arg, POLLIN);
+}
+
+static void on_writable(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	pump(arg, POLLOUT);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *arg)
+{
+	struct front_box *box = arg;
+	uint64_t now = clock_now_ns();
+
+	(void)fd;
+	(void)events;
+	for (struct box_session *s = box->sessions; s != NULL; s = s->next) {
+		tool_session_tick(s->tools, now);
+	}
+	box_update(box);
+}
+
+struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd)
+{
+	struct front_box *box = xcalloc(1, sizeof(*box));
+	struct timeval patience = {.tv_sec = HELLO_TIMEOUT_S};
+
+	*box = (struct front_box){
+		.next = gateway->boxes,
+		.slot = &gateway->boxes,
+		.gateway = gateway,
+		.name = xstrdup(grant->sandbox),
+		.backend = xstrdup(grant->backend != NULL ? grant->backend : "unknown"),
+		.link = link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once,
+			&link_ops, box),
+	};
+	if (box->next != NULL) {
+		box->next->slot = &box->next;
+	}
+	gateway->boxes = box;
+	box->read = event_new(
+		gateway->base, link_fd(box->link), EV_READ | EV_PERSIST, on_readable, box);
+	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
+	box->timer = evtimer_new(gateway->base, on_timer, box);
+	box->hello = evtimer_new(gateway->base, on_no_hello, box);
+	(void)event_add(box->hello, &patience);
+	(void)event_add(box->read, NULL);
+	return box;
+}
+
+/* --- sessions --- */
+
+struct box_session *box_session(struct front_box *box, struct held_grant *held)
+{
+	const struct grant *grant = held->grant;
+	const struct tool_verdict *process = grant_verdict(grant, "process");
+	struct box_session *s = box->sessions;
+
+	while (s != NULL && strcmp(s->key, grant->decision.session_key) != 0) {
+		s = s->next;
+	}
+	if (s != NULL) {
+		return s;
+	}
+	s = xcalloc(1, sizeof(*s));
+	held->uses++;
+	*s = (struct box_session){
+		.next = box->sessions,
+		.box = box,
+		.key = xstrdup(grant->decision.session_key),
+		.grant = held,
+		.tools = tool_session_new(&(struct tool_session_opts){
+			.link = box->link,
+			.host = &host_ops,
+			.host_arg = box->gateway,
+			.decision = &grant->decision,
+			.backend_name = box->backend,
+			.container = box->name,
+			.may_background = process != NULL && process->allowed,
+		}),
+	};
+	box->sessions = s;
+	return s;
+}
+
+void box_end_session(struct gateway *gateway, const char *session_key)
+{
+	for (struct front_box *box = gateway->boxes; box != NULL; box = box->next) {
+		for (struct box_session **at = &box->sessions; *at != NULL; at = &(*at)->next) {
+			struct box_session *s = *at;
+
+			if (strcmp(s->key, session_key) == 0) {
+				*at = s->next;
+				session_free(s);
+				box_update(box);
+				break;
+			}
+		}
+	}
+}

@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Tool calls: a grant for the caller, a sandbox for the grant, then the tool itself. */
+#include "gateway/core.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/macro.h"
+#include "base/mem.h"
+#include "base/own.h"
+#include "gateway/call.h"
+
+enum { CALLS_MAX = 8192 }; /* at work at once, whoever they are of */
+
+int gateway_status_of(const char *type)
+{
+	static const struct {
+		const char *type;
+		int status;
+	} statuses[] = {
+		{TOOL_FAIL_DENIED, 403},
+		{TOOL_FAIL_ARGUMENTS, 400},
+		{TOOL_FAIL_NOT_FOUND, 404},
+		{TOOL_FAIL_FAILED, 500},
+		{TOOL_FAIL_TIMEOUT, 504},
+		{TOOL_FAIL_ABORTED, 499},
+		{TOOL_FAIL_UNAVAILABLE, 503},
+		{GATEWAY_FAIL_UNAUTHORIZED, 401},
+		{GATEWAY_FAIL_FORBIDDEN, 403},
+		{GATEWAY_FAIL_BUSY, 429},
+		{GATEWAY_FAIL_INTERNAL, 500},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+		if (strcmp(statuses[i].type, type) == 0) {
+			return statuses[i].status;
+		}
+	}
+	return 500;
+}
+
+/* --- the end of a call --- */
+
+static void call_free(struct gateway_call *call)
+{
+	if (call->ended != NULL) {
+		*call->ended = true;
+	}
+	if (call->outer_ended != NULL) {
+		*call->outer_ended = true;
+	}
+	if (call->acquisition != NULL) {
+		question_forget(call->acquisition);
+	}
+	if (call->waits_for != NULL) {
+		box_unwait(call);
+	}
+	call->gateway->calls--;
+	held_grant_put(call->held);
+	caller_copy_finish(&call->copy);
+	json_decref(call->args);
+	free(call->agent);
+	free(call->session);
+	free(call->tool);
+	free(call->key);
+	free(call);
+}
+
+static void set_text(json_t *row, const char *key, const char *text)
+{
+	if (text != NULL) {
+		(void)json_object_set_new(row, key, json_string(text));
+	}
+}
+
+/* For the audit log and for those who watch. */
+static void report_call(struct gateway_call *call, const struct tool_result *result)
+{
+	const struct grant *grant = call->held != NULL ? call->held->grant : NULL;
+	bool denied =
+		result->failure.type != NULL && strcmp(result->failure.type, TOOL_FAIL_DENIED) == 0;
+	json_t *code = json_object_get(result->details, "exitCode");
+	json_t *row = json_pack("{s:s,s:s,s:s,s:I,s:I}", "kind", denied ? "denial" : "call", "tool",
+		call->tool, "decision",
+		denied                            ? "denied"
+		: result->failure.message != NULL ? "failed"
+						  : "allowed",
+		"durationUs", (json_int_t)((clock_now_ns() - call->started_ns) / 1000), "bytesOut",
+		(json_int_t)call->bytes_out);
+
+	set_text(row, "reason", result->failure.type);
+	if (json_is_integer(code)) {
+		(void)json_object_set(row, "exitCode", code);
+	}
+	if (grant != NULL) {
+		set_text(row, "sandbox", grant->sandbox);
+		set_text(row, "backend", grant->backend);
+		set_text(row, "agentId", grant->decision.agent_id);
+		set_text(row, "sessionKey", grant->decision.session_key);
+	}
+	events_add(call->gateway, "call.ended", json_incref(row));
+	gateway_audit_for(
+		call->gateway, &call->copy.caller, call->agent, call->session, "call", row);
+}
+
+static void finish(struct gateway_call *call, struct tool_result *result)
+{
+	tool_done_fn done = call->done;
+	void *arg = call->arg;
+
+	if (result->details == NULL) {
+		result->details = json_object();
+	}
+	if (call->held != NULL && call->held->grant->notice != NULL) {
+		set_text(result->details, "notice", call->held->grant->notice);
+	}
+	report_call(call, result);
+	call->running = NULL;
+	call_free(call);
+	done(arg, result);
+}
+
+static void fail(struct gateway_call *call, const struct gateway_failure *failure)
+{
+	struct tool_result result = {.details = json_object()};
+
+	result.failure.type = gateway_failure_type(failure->type);
+	result.failure.message = xstrdup(failure->message);
+	result.failure.hint = failure->hint != NULL ? xstrdup(failure->hint) : NULL;
+	finish(call, &result);
+}
+
+static void fail_plain(struct gateway_call *call, const char *type, const char *message)
+{
+	fail(call, &(struct gateway_failure){.type = type, .message = message});
+}
+
+/* --- running it --- */
+
+static void on_tool_done(void *arg, struct tool_result *result)
+{
+	finish(arg, result);
+}
+
+static void on_tool_progress(void *arg, const char *data, size_t len)
+{
+	struct gateway_call *call = arg;
+
+	call->bytes_out += len;
+	if (call->progress != NULL) {
+		call->progress(call->arg, data, len);
+	}
+}
+
+static void run_tool(struct gateway_call *call, struct front_box *box)
+{
+	struct gateway *gateway = call->gateway;
+	struct box_session *session = box_session(box, call->held);
+	_cleanup_free_ char *name = xstrdup(call->held->grant->sandbox);
+	bool ended = false;
+	struct tool_call *running;
+
+	call->ended = &ended;
+	running = tool_call_start(session->tools, call->tool, call->args,
+		&(struct tool_call_opts){
+			.verdict = grant_verdict(call->held->grant, call->tool),
+			.decision = &call->held->grant->decision,
+			.done = on_tool_done,
+			.progress = on_tool_progress,
+			.arg = call,
+		});
+	if (!ended) {
+		call->ended = NULL;
+		call->running = running;
+	}
+	/* Whatever done did meanwhile, the box may be gone. */
+	box = box_find(gateway, name);
+	if (box != NULL) {
+		box_update(box);
+	}
+}
+
+void gateway_call_go(struct gateway_call *call, struct front_box *box)
+{
+	if (box_is_ready(box)) {
+		run_tool(call, box);
+	} else {
+		box_wait(box, call);
+	}
+}
+
+void gateway_call_lost(struct gateway_call *call, const struct error *why)
+{
+	_cleanup_free_ char *text = xasprintf("the sandbox did not start: %s", why->text);
+
+	fail_plain(call, TOOL_FAIL_UNAVAILABLE, text);
+}
+
+/* Refused already: nothing was started, and the tool's own code says why. */
+static void run_refused(struct gateway_call *call)
+{
+	struct tool_session *tools = tool_session_new(
+		&(struct tool_session_opts){.decision = &call->held->grant->decision});
+	struct held_grant *held = call->held;
+
+	held->uses++;
+	(void)tool_call_start(tools, call->tool, call->args,
+		&(struct tool_call_opts){
+			.verdict = grant_verdict(held->grant, call->tool),
+			.done = on_tool_done,
+			.arg = call,
+		});
+	(void)tool_session_free(tools);
+	held_grant_put(held);
+}
+
+/* The sandbox that a grant names: here already, or with the stream that came along. */
+static struct front_box *box_for(
+	struct gateway *gateway, const struct grant *grant, struct bus_packet *packet)
+{
+	struct front_box *box = grant->sandbox != NULL ? box_find(gateway, grant->sandbox) : NULL;
+	bool has_stream = packet != NULL && (packet->message.flags & BUS_HELD) == 0 &&
+			  packet->fd_count > 0 && packet->fds[0] >= 0;
+
+	if (grant->sandbox == NULL || !has_stream) {
+		return box;
+	}
+	if (box != NULL) {
+		box_drop(gateway, grant->sandbox); /* the broker knows better: that one is old */
+	}
+	return box_new(gateway, grant, TAKE_FD(packet->fds[0]));
+}
+
+static bool take_grant(struct bus_packet *packet, struct held_grant **ret, struct error *err)
+{
+	json_t *json = bus_packet_json(packet, err);
+	struct grant *grant = NULL;
+
+	if (json == NULL || grant_decode(json, &grant, err) < 0) {
+		return false;
+	}
+	*ret = held_grant_new(grant);
+	return true;
+}
+
+static void acquire(struct gateway_call *call);
+
+static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
+{
+	struct gateway_call *call = arg;
+	struct gateway *gateway = call->gateway;
+	struct front_box *box;
+	struct error err;
+
+	call->acquisition = NULL;
+	if (failure != NULL) {
+		fail(call, failure);
+		return;
+	}
+	if (!take_grant(packet, &call->held, &err)) {
+		fail_plain(call, GATEWAY_FAIL_INTERNAL, err.text);
+		return;
+	}
+	if (call->held->grant->sandbox == NULL) {
+		run_refused(call);
+		return;
+	}
+	box = box_for(gateway, call->held->grant, packet);
+	if (box == NULL) {
+		/* Its stream ended while the answer was on the way; the release is on its own way now. */
+		held_grant_put(TAKE_PTR(call->held));
+		acquire(call);
+		return;
+	}
+	grants_add(gateway->grants, call->key, call->held);
+	gateway_call_go(call, box);
+}
+
+static void acquire(struct gateway_call *call)
+{
+	struct bus_message message = {.kind = BUS_ACQUIRE, .flags = BUS_START};
+	bool ended = false;
+	struct question *question;
+	int fd;
+
+	question_caller(&message, &call->copy.caller, &fd);
+	bus_set(&message, BUS_AGENT, call->agent);
+	bus_set(&message, BUS_SESSION, call->session);
+	bus_set(&message, BUS_TOOL, call->tool);
+	call->ended = &ended;
+	question = question_ask(call->gateway, &message, fd, on_grant, call);
+	if (!ended) {
+		call->ended = NULL;
+		call->acquisition = question;
+	}
+}
+
+static void start(struct gateway_call *call)
+{
+	struct held_grant *held = grants_find(call->gateway->grants, call->key);
+	struct front_box *box;
+
+	if (call->gateway->stopping) {
+		fail_plain(call, TOOL_FAIL_UNAVAILABLE, "the gateway is stopping");
+		return;
+	}
+	if (call->gateway->calls > CALLS_MAX) {
+		fail_plain(call, GATEWAY_FAIL_BUSY, "too many calls are at work, try again");
+		return;
+	}
+	box = held != NULL ? box_find(call->gateway, held->grant->sandbox) : NULL;
+	if (box == NULL) {
+		acquire(call);
+		return;
+	}
+	held->uses++;
+	call->held = held;
+	gateway_call_go(call, box);
+}
+
+struct gateway_call *gateway_call_start(
+	struct gateway *gateway, const struct gateway_call_opts *opts)
+{
+	struct gateway_call *call = xcalloc(1, sizeof(*call));
+	bool ended = false;
+
+	*call = (struct gateway_call){
+		.gateway = gateway,
+		.agent = opts->agent != NULL ? xstrdup(opts->agent) : NULL,
+		.session = opts->session != NULL ? xstrdup(opts->session) : NULL,
+		.tool = xstrdup(opts->tool),
+		.key = grants_key(opts->caller, opts->agent, opts->session),
+		.args = opts->args != NULL ? json_incref((json_t *)(uintptr_t)opts->args)
+					   : json_object(),
+		.progress = opts->progress,
+		.done = opts->done,
+		.arg = opts->arg,
+		.started_ns = clock_now_ns(),
+	};
+	caller_copy_init(&call->copy, opts->caller);
+	gateway->calls++;
+	call->outer_ended = &ended;
+	start(call);
+	if (ended) {
+		return NULL;
+	}
+	call->outer_ended = NULL;
+	return call;
+}
+
+void gateway_call_abort(struct gateway_call *call)
+{
+	if (call->running != NULL) {
+		struct front_box *box;
+		struct gateway *gateway = call->gateway;
+		_cleanup_free_ char *name = xstrdup(call->held->grant->sandbox);
+
+		tool_call_abort(call->running);
+		box = box_find(gateway, name);
+		if (box != NULL) {
+			box_update(box);
+		}
+		return;
+	}
+	fail_plain(call, TOOL_FAIL_ABORTED, "the call was aborted");
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of the front's middle share. */
+#ifndef GATEWAY_INTERNAL_H
+#define GATEWAY_INTERNAL_H
+
+#include <event2/event.h>
+
+#include "bus/channel.h"
+#include "bus/grant.h"
+#include "gateway/core.h"
+
+struct front_box;
+
+/* --- question.c: what the broker is asked --- */
+
+/* failure NULL: packet is the answer, whose fds may be taken. */
+typedef void (*question_fn)(
+	void *arg, struct bus_packet *packet, const struct gateway_failure *failure);
+struct question;
+
+/* Who asks, with the fields of a message filled from it. *ret_fd is the descriptor to send along. */
+void question_caller(struct bus_message *message, const struct gateway_caller *caller, int *ret_fd);
+/* done comes once, later; NULL: it came already, as a failure. message->id is filled in. */
+struct question *question_ask(
+	struct gateway *gateway, struct bus_message *message, int fd, question_fn done, void *arg);
+void question_forget(struct question *question); /* done does not come any more */
+void question_answered(struct gateway *gateway, struct bus_packet *packet);
+
+/* --- grants.c: what was granted already --- */
+
+/* Counted: calls and sessions use it while it may already be void. */
+struct held_grant {
+	struct grant *grant;
+	unsigned uses;
+};
+struct held_grant *held_grant_new(struct grant *grant);
+void held_grant_put(struct held_grant *held); /* NULL ok */
+
+/* A caller copied, so that it can be asked about later. */
+struct caller_copy {
+	struct gateway_caller caller;
+	struct arena arena;
+	int fd; /* a duplicate of local_fd */
+};
+void caller_copy_init(struct caller_copy *copy, const struct gateway_caller *caller);
+void caller_copy_finish(struct caller_copy *copy);
+
+struct grants;
+struct grants *grants_new(void);
+struct grants *grants_free(struct grants *grants);
+/* What one caller may do in one session is known by this text: owned. */
+char *grants_key(const struct gateway_caller *caller, const char *agent, const char *session);
+struct held_grant *grants_find(struct grants *grants, const char *key);
+void grants_add(struct grants *grants, const char *key, struct held_grant *held);
+/* Those of one session; NULL: all. */
+void grants_forget(struct grants *grants, const char *session);
+void grants_forget_box(struct grants *grants, const char *name);
+
+/* --- box.c: a sandbox whose stream is here --- */
+
+/* The tools of one session in one sandbox. */
+struct box_session {
+	struct box_session *next;
+	struct front_box *box;
+	char *key;
+	struct tool_session *tools;
+	struct held_grant *grant; /* whose decision the tools borrow */
+};
+
+struct front_box *box_find(struct gateway *gateway, const char *name);
+/* adopt_fd: the stream. */
+struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd);
+struct box_session *box_session(struct front_box *box, struct held_grant *held);
+/* Its background processes are killed, its calls end. */
+void box_end_session(struct gateway *gateway, const char *session_key);
+struct link *box_link(struct front_box *box);
+/* Has creel-init said hello? A call that comes before waits: box_ready or box_failed of it follows. */
+bool box_is_ready(const struct front_box *box);
+void box_wait(struct front_box *box, struct gateway_call *call);
+void box_unwait(struct gateway_call *call);
+/* After anything that may have queued bytes or set a time: wait for it. */
+void box_update(struct front_box *box);
+/* The broker wants it back, or we end. */
+void box_drop(struct gateway *gateway, const char *name);
+void boxes_free(struct gateway *gateway);
+/* Callbacks of links must not free links: this does it a turn later. */
+void box_free_link_later(struct gateway *gateway, struct link *link);
+
+/* --- host.c: commands that leave the sandbox --- */
+
+extern const struct tool_host_ops
+	host_ops; /* its arg is the gateway, a call's is the gateway_call */
+
+/* --- event.c --- */
+
+void events_init(struct gateway *gateway);
+void events_add(struct gateway *gateway, const char *kind, json_t *event); /* taken over */
+void events_finish(struct gateway *gateway);
+
+/* --- core.c --- */
+
+/* The sandbox that a call waits for is there, or is not going to be. */
+void gateway_call_go(struct gateway_call *call, struct front_box *box);
+void gateway_call_lost(struct gateway_call *call, const struct error *why);
+
+struct gateway {
+	struct event_base *base;
+	struct bus_channel *bus;
+	json_t *settings;
+	struct grants *grants;
+	struct front_box *boxes;
+	struct question *questions;
+	uint32_t next_id;
+	size_t calls;
+	struct dead_link *dead_links;
+	struct event *reaper; /* of dead_links */
+	struct {
+		uint64_t next_id;
+		struct kept_event *ring;
+		struct gateway_watch *watches;
+	} events;
+	bool stopping;
+	void (*settled)(void *arg); /* settings are there */
+	void (*stop)(void *arg); /* the broker says so */
+	void *arg;
+};
+
+struct gateway *gateway_new(struct event_base *base, int bus_fd);
+struct gateway *gateway_free(struct gateway *gateway);
+/* Tell the broker that all is confined and serves. */
+void gateway_ready(struct gateway *gateway);
+size_t gateway_calls(const struct gateway *gateway);
+
+/* A row for the audit log; taken over. */
+void gateway_audit_for(struct gateway *gateway, const struct gateway_caller *caller,
+	const char *agent, const char *session, const char *name, json_t *row);
+/* The constant that equals a type that came as text. */
+const char *gateway_failure_type(const char *type);
+
+#endif

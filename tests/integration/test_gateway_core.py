@@ -1,0 +1,101 @@
+"""The gateway's two processes: who may call what, and where a call runs."""
+import json
+
+import pytest
+
+from gateway import ADMIN, Gateway
+
+
+@pytest.fixture
+def gateway(home):
+    gateway = Gateway(home)
+    yield gateway
+    gateway.finish()
+
+
+def test_a_call_runs_in_a_sandbox_that_stays(gateway):
+    gateway.start()
+    assert gateway.text("exec", command="echo hi > kept; hostname") != ""
+    result = gateway.call("exec", command="cat kept")
+    assert result["content"][0]["text"] == "hi"
+    assert result["details"]["sandbox"]["backend"] == "native"
+    assert gateway.status()["sandboxes"] == 1
+    assert gateway.stop() == 0
+    gateway.start()
+    assert gateway.text("exec", command="cat kept") == "hi"
+
+
+TOKENS = [
+    {"name": "admin", "token": ADMIN, "admin": True},
+    {"name": "narrow", "token": "narrow", "agents": ["main"], "sessions": ["agent:main:team-*"],
+     "tools": ["group:fs"]},
+]
+
+
+@pytest.mark.parametrize("token,tool,session,expected", [
+    (None, "exec", "main", 200),  # the unix socket's owner
+    (ADMIN, "exec", "main", 200),
+    ("narrow", "read", "main", 403),
+    ("narrow", "read", "team-a", 404),  # there is no such file
+    ("narrow", "exec", "team-a", 404),  # as if it were not there
+    ("wrong", "read", "team-a", 401),
+    ("", "read", "team-a", 401),
+])
+def test_tokens(home, token, tool, session, expected):
+    gateway = Gateway(home, tokens=TOKENS)
+    try:
+        gateway.start()
+        args = {"command": "true"} if tool == "exec" else {"path": "nothing-there"}
+        status, body = gateway.invoke(tool, args, session, token)
+        assert status == expected, body
+    finally:
+        gateway.finish()
+
+
+def test_a_refused_call_starts_nothing(home):
+    gateway = Gateway(home, tokens=TOKENS)
+    try:
+        gateway.start()
+        assert gateway.invoke("exec", {"command": "true"}, "team-a", "narrow")[0] == 404
+        assert gateway.invoke("no_such_tool", {}, "team-a", ADMIN)[0] == 404
+        assert gateway.status()["sandboxes"] == 0
+    finally:
+        gateway.finish()
+
+
+def test_without_tokens_one_is_made(home):
+    gateway = Gateway(home, tokens=[])
+    try:
+        gateway.start()
+        path = gateway.state / "gateway-token"
+        assert path.stat().st_mode & 0o777 == 0o600
+        token = path.read_text().strip()
+        assert len(token) == 64
+        assert gateway.request("GET", "/v1/status", token=token, tcp=True)[0] == 200
+        assert gateway.request("GET", "/v1/status", token=token[:-1], tcp=True)[0] == 401
+        gateway.stop()
+        gateway.start()
+        assert path.read_text().strip() == token
+    finally:
+        gateway.finish()
+
+
+def test_one_gateway_per_state_directory(gateway):
+    gateway.start()
+    second = Gateway(gateway.home)
+    second.start(check=False)
+    assert second.process.wait(10) == 1
+    assert "a gateway runs already" in second.said()
+    assert gateway.status()["pid"] == gateway.process.pid
+
+
+def test_rows_of_the_audit_log(gateway):
+    gateway.start()
+    gateway.call("exec", command="exit 3")
+    gateway.invoke("exec", {"command": "true"}, token="wrong")
+    gateway.stop()
+    rows = [json.loads(line) for line in (gateway.state / "audit.jsonl").read_text().splitlines()]
+    call = next(row for row in rows if row["kind"] == "call")
+    assert (call["tool"], call["exit"], call["actor"]) == ("exec", 3, "local")
+    assert call["session"] == "agent:main:main" and call["durationUs"] > 0
+    assert any(row["action"] == "refused" and row["actor"] == "nobody" for row in rows)
