@@ -11,6 +11,7 @@ const struct cmd *const cmd_table[] = {
 	&cmd_tool,
 	&cmd_mcp,
 	&cmd_doctor,
+	&cmd_selftest,
 	&cmd_sandbox_explain,
 	&cmd_sandbox_plan,
 	&cmd_sandbox_list,

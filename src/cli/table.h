@@ -9,6 +9,7 @@ extern const struct cmd cmd_exec;
 extern const struct cmd cmd_tool;
 extern const struct cmd cmd_mcp;
 extern const struct cmd cmd_doctor;
+extern const struct cmd cmd_selftest;
 extern const struct cmd cmd_sandbox_explain;
 extern const struct cmd cmd_sandbox_plan;
 extern const struct cmd cmd_sandbox_list;

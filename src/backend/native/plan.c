@@ -402,6 +402,7 @@ static const struct plan_entry masked[] = {
 	{.name = "proc/asound", .kind = ENTRY_DIRECTORY},
 	{.name = "proc/bus", .kind = ENTRY_DIRECTORY},
 	{.name = "proc/fs", .kind = ENTRY_DIRECTORY},
+	{.name = "proc/interrupts", .kind = ENTRY_FILE}, /* tells when somebody types */
 	{.name = "proc/irq", .kind = ENTRY_DIRECTORY},
 	{.name = "proc/kcore", .kind = ENTRY_FILE},
 	{.name = "proc/key-users", .kind = ENTRY_FILE},
