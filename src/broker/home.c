@@ -147,7 +147,7 @@ void sandbox_home_remove(const struct sandbox_home *home)
 {
 	/* The lock last: until then nobody else makes anything here. */
 	static const char *const files[] = {
-		"meta.json", "meta.json.new", "token", "token.new", "keeper", "lock"};
+		"meta.json", "meta.json.new", "token", "token.new", "keeper", "init", "lock"};
 	_cleanup_close_ int dir_fd = open_dir(home);
 
 	rundir_remove(home->run_dir);

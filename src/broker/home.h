@@ -4,6 +4,7 @@
  *   lock       flock(2): whoever holds it owns the sandbox's stream
  *   token      what creel-init remembers; never inside the sandbox after its first call
  *   meta.json  what the sandbox is; there only once it is complete
+ *   init       docker, when Creel is in a container itself: a copy of creel-init that the host has
  *   keeper     native: locked by the keeper as long as the sandbox lives, with its pid
  *   run/       mounted read-only at /run/creel: the socket, creel-init, the token until the first call
  */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backend/docker/siblings.h"
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/macro.h"
@@ -102,18 +103,23 @@ static int create(struct engine *engine, const struct container_request *request
 	char ret_id[CONTAINER_REF_SIZE], struct error *err)
 {
 	char path[PATH_SIZE];
-	const struct engine_call call = {
+	struct engine_call call = {
 		.method = "POST",
 		.path = path,
-		.body = request->body,
 		.timeout_ms = ENGINE_WORK_MS,
 		.doing = "create the container",
 	};
 	struct engine_answer answer = {0};
-	int r;
+	json_t *body = NULL;
+	int r = siblings_request(engine, request->body, &body, err);
 
+	if (r < 0) {
+		return r;
+	}
 	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", request->name);
+	call.body = body;
 	r = engine_call(engine, &call, &answer, err);
+	json_decref(body);
 	if (r < 0) {
 		return r;
 	}

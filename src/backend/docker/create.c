@@ -16,9 +16,6 @@
 #include "base/mem.h"
 #include "base/own.h"
 
-#define RUN_TARGET "/run/creel"
-#define INIT_TARGET "/run/creel/init"
-
 enum {
 	NANO_PER_MILLI_CPU = 1000000,
 	/* Docker's own profile has 12 KiB. */
@@ -108,8 +105,8 @@ static void add_mounts(
 			json_array_append_new(mounts, bind_of(m->source, m->target, m->read_only));
 		}
 	}
-	json_array_append_new(mounts, bind_of(opts->run_dir, RUN_TARGET, true));
-	json_array_append_new(mounts, bind_of(opts->init_path, INIT_TARGET, true));
+	json_array_append_new(mounts, bind_of(opts->run_dir, DOCKER_RUN_TARGET, true));
+	json_array_append_new(mounts, bind_of(opts->init_path, DOCKER_INIT_TARGET, true));
 	json_object_set_new(host, "Mounts", mounts);
 	json_object_set_new(host, "Binds", binds);
 }
@@ -241,11 +238,11 @@ int docker_create_body(const struct sandbox_spec *spec, const struct create_opts
 	json_t **ret, struct error *err)
 {
 	json_t *host = host_config(spec, opts);
-	json_t *command = json_pack("[s,s]", "--dir", RUN_TARGET);
+	json_t *command = json_pack("[s,s]", "--dir", DOCKER_RUN_TARGET);
 	json_t *body = json_pack("{s:s,s:s,s:o,s:[s],s:o,s:o,s:{s:[s]},s:o}", "Image", spec->image,
 		"WorkingDir", spec->workdir, "Env", text_list(&spec->env), "Entrypoint",
-		INIT_TARGET, "Cmd", command, "Labels", labels_of(spec, opts), "Healthcheck", "Test",
-		"NONE", "HostConfig", host);
+		DOCKER_INIT_TARGET, "Cmd", command, "Labels", labels_of(spec, opts), "Healthcheck",
+		"Test", "NONE", "HostConfig", host);
 	int r = add_security(host, spec, err);
 
 	if (spec->user != NULL) {

@@ -8,9 +8,13 @@
 #include "base/error.h"
 #include "policy/spec.h"
 
+/* Where every sandbox has them. */
+#define DOCKER_RUN_TARGET "/run/creel"
+#define DOCKER_INIT_TARGET "/run/creel/init"
+
 struct create_opts {
-	const char *init_path; /* creel-init on the host */
-	const char *run_dir; /* its directory on the host */
+	const char *init_path; /* creel-init */
+	const char *run_dir; /* its directory */
 	const char *agent, *kind; /* for labels; NULL: none */
 	bool once; /* the container removes itself when its stream ends */
 	uint64_t now_ms; /* of the wall clock, for a label */

@@ -143,5 +143,6 @@ void home_remove(const char *dir)
 	_cleanup_arena_ struct arena arena = {0};
 
 	rundir_remove(path_join(&arena, dir, "run"));
+	(void)unlink(path_join(&arena, dir, "init")); /* siblings.h */
 	(void)rmdir(dir);
 }
