@@ -64,6 +64,12 @@ enum {
 	LIMIT_IMAGE_WORKERS = 2,
 	/* Bytes of a file that a program, not a model, gets at once. */
 	LIMIT_READ_RAW = 5 * 1024 * 1024,
+	/* MCP over HTTP: clients at once, seconds without any request of theirs, and what one that comes
+	 * back to a broken stream can be given again. */
+	LIMIT_MCP_SESSIONS = 1024,
+	LIMIT_MCP_IDLE_S = 3600,
+	LIMIT_MCP_KEPT = 256,
+	LIMIT_MCP_KEPT_BYTES = 1024 * 1024,
 	/* One MCP message: a write of 16 MiB with every byte escaped stays below. */
 	LIMIT_MCP_MESSAGE = 64 * 1024 * 1024,
 	/* Requests of one MCP client without an answer, and messages of one batch. */

@@ -344,6 +344,11 @@ void http_exchange_write(struct http_exchange *x, const void *data, size_t len)
 		return;
 	}
 	out = http_conn_out(conn);
+	/* Looked at before: what is said at once may be larger, as the result of a tool is. */
+	if (evbuffer_get_length(out) > LIMIT_HTTP_UNREAD) {
+		http_conn_doom(conn);
+		return;
+	}
 	if (x->chunk_out) {
 		(void)evbuffer_add_printf(out, "%zx\r\n", len);
 	}
@@ -351,11 +356,7 @@ void http_exchange_write(struct http_exchange *x, const void *data, size_t len)
 	if (x->chunk_out) {
 		(void)evbuffer_add(out, "\r\n", 2);
 	}
-	if (evbuffer_get_length(out) > LIMIT_HTTP_UNREAD) {
-		http_conn_doom(conn);
-	} else {
-		http_conn_flush(conn);
-	}
+	http_conn_flush(conn);
 }
 
 void http_exchange_end(struct http_exchange *x)

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "gateway/http-internal.h"
+#include "gateway/mcp-http.h"
 
 enum {
 	ACCEPT_BATCH = 64, /* then others get their turn */
@@ -217,6 +218,7 @@ struct http_server *http_server_free(struct http_server *server)
 			http_conn_free(server->lists[rank].first);
 		}
 	}
+	mcp_http_end(server);
 	free(server->listeners);
 	free(server->scratch);
 	free(server);

@@ -98,7 +98,7 @@ void http_exchange_fail_as(struct http_exchange *x, const struct gateway_failure
 
 /*
  * Answer in pieces (server-sent events), which go out at once. A client that has left more than
- * LIMIT_HTTP_UNREAD bytes unread is cut, but never within a call of ours: on_close comes from the loop.
+ * LIMIT_HTTP_UNREAD bytes unread when more is said is cut, but never within a call of ours: on_close comes from the loop.
  */
 void http_exchange_begin(struct http_exchange *x, int status, const char *type);
 void http_exchange_write(struct http_exchange *x, const void *data, size_t len);

@@ -66,6 +66,13 @@ static json_t *subscription_meta(const struct mcp_request *request)
 	return json_pack("{s:O}", "io.modelcontextprotocol/subscriptionId", request->id);
 }
 
+static bool wants_tools(const struct mcp_request *request)
+{
+	const json_t *wanted = json_object_get(request->params, "notifications");
+
+	return json_is_true(json_object_get(wanted, "toolsListChanged"));
+}
+
 static void on_event(void *arg, uint64_t id, const char *kind, const json_t *event)
 {
 	static const char changed[] = "notifications/tools/list_changed";
@@ -80,7 +87,7 @@ static void on_event(void *arg, uint64_t id, const char *kind, const json_t *eve
 		mcp_send(mcp, NULL, rpc_notification(changed, NULL), false, 200);
 	}
 	for (struct mcp_request *r = mcp->requests; r != NULL; r = r->next) {
-		if (r->listens && r->exchange != NULL) {
+		if (r->listens && r->exchange != NULL && wants_tools(r)) {
 			mcp_send(mcp, r->exchange->origin,
 				rpc_notification(
 					changed, json_pack("{s:o}", "_meta", subscription_meta(r))),
@@ -96,10 +103,21 @@ void mcp_watch(struct mcp *mcp, const json_t *auth)
 	}
 }
 
+void mcp_end_listening(struct mcp *mcp)
+{
+	struct mcp_request *next;
+
+	for (struct mcp_request *r = mcp->requests; r != NULL; r = next) {
+		next = r->next;
+		if (r->listens && r->exchange != NULL) {
+			mcp_request_answer(r, json_pack("{s:o}", "_meta", subscription_meta(r)));
+		}
+	}
+}
+
 static void on_may_listen(void *arg, const json_t *result, const struct gateway_failure *failure)
 {
 	struct mcp_request *request = arg;
-	const json_t *wanted = json_object_get(request->params, "notifications");
 	json_t *honoured = json_object();
 
 	request->ask = NULL;
@@ -108,10 +126,10 @@ static void on_may_listen(void *arg, const json_t *result, const struct gateway_
 		mcp_request_fail_ask(request, failure);
 		return;
 	}
-	if (json_is_true(json_object_get(wanted, "toolsListChanged"))) {
+	if (wants_tools(request)) {
 		(void)json_object_set_new(honoured, "toolsListChanged", json_true());
-		request->listens = true;
 	}
+	request->listens = true;
 	/* The acknowledgement comes first, whatever happens next. */
 	mcp_send(request->mcp, request->exchange->origin,
 		rpc_notification("notifications/subscriptions/acknowledged",

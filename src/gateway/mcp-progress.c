@@ -68,6 +68,9 @@ void mcp_progress_add(struct mcp_request *request, const char *data, size_t len)
 		tell(request, now_ns);
 	} else {
 		request->progress_due_ns = request->progress_next_ns;
+		if (request->mcp->opts.due != NULL) {
+			request->mcp->opts.due(request->mcp->opts.arg);
+		}
 	}
 }
 

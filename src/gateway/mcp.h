@@ -38,6 +38,8 @@ struct mcp_opts {
 	/* All that was asked in a delivery has been answered or was cancelled: nothing more comes for
 	 * it. Exactly once for each, perhaps before mcp_receive() returns. */
 	void (*answered)(void *arg, void *origin);
+	/* mcp_deadline() has become earlier; NULL: who asks before each wait need not be told. */
+	void (*due)(void *arg);
 	void *arg;
 };
 
@@ -59,6 +61,8 @@ void mcp_receive(struct mcp *mcp, const struct gateway_caller *caller,
 /* The peer does not wait for this delivery any more: what it asked is killed, and neither send nor
  * answered is called for it again. */
 void mcp_forget(struct mcp *mcp, void *origin);
+/* The server is about to end: requests that wait for changes are answered. */
+void mcp_end_listening(struct mcp *mcp);
 /* Answers for something that is no delivery at all: a line that is too long. */
 void mcp_refuse(struct mcp *mcp, const char *why);
 

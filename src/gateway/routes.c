@@ -8,6 +8,7 @@ const struct http_route *const http_route_tables[] = {
 	routes_processes,
 	routes_admin,
 	routes_events,
+	routes_mcp,
 	routes_meta,
 	NULL,
 };

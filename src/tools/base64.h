@@ -5,6 +5,8 @@
 
 #include "base/buf.h"
 
+/* Appended. -EINVAL: it is none, or not padded; then out has a part of it. */
+int base64_decode(struct buf *out, const char *text, size_t len);
 void base64_add(struct buf *out, const void *data, size_t len);
 
 #endif

@@ -229,9 +229,34 @@ def validate(document, op, answer):
                             cls=jsonschema.Draft202012Validator)
 
 
+def mcp_hello(front, **headers):
+    return front.request("POST", "/mcp", {
+        "jsonrpc": "2.0", "id": 1, "method": "initialize",
+        "params": {"protocolVersion": "2025-11-25", "capabilities": {}}}, headers=headers)
+
+
+def provoke_mcp(front, op, status):
+    """The same of /mcp, where most depends on a session."""
+    session = {"Mcp-Session-Id": mcp_hello(front).headers["mcp-session-id"]}
+    if status == 200 and op.method == "POST":
+        return mcp_hello(front)
+    if status == 200 and op.method == "GET":
+        with Stream(front, headers=session, path="/mcp") as stream:
+            return stream
+    if status == 200:
+        return front.request(op.method, op.path(), headers=session)
+    if status == 404:
+        return front.request(op.method, op.path(), op.body(), headers={"Mcp-Session-Id": "missing"})
+    assert status == 400 and op.method == "POST"
+    return front.request("POST", "/mcp", op.body(), headers={
+        **session, "MCP-Protocol-Version": "2025-03-26"})
+
+
 def provoke(front, op, status):
     """An answer with this status from this route."""
     send = front.request
+    if op.path() == "/mcp" and status in (200, 400, 404):
+        return provoke_mcp(front, op, status)
     if status == 200 and op.id == "watchEvents":
         with Stream(front) as stream:
             return stream
@@ -287,7 +312,7 @@ def test_what_the_document_refuses_is_refused(front, document):
     """A field of the wrong type, in each body that says so."""
     for op in operations(document):
         for name in (op.body_schema or {"properties": {}})["properties"]:
-            if name == "args":
+            if name == "args" or op.id == "mcpSend":  # answered as JSON-RPC answers
                 continue
             answer = front.request(op.method, op.path(), {**op.body(), name: [1]})
             assert answer.status == 400 and answer.error["message"].startswith(name), f"{op} {name}"

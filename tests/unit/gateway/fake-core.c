@@ -189,6 +189,10 @@ static struct gateway_call *run_exec(struct gateway *gateway, const struct gatew
 	} else if (strncmp(command, "sleep ", 6) == 0 &&
 		   num_parse_u32(command + 6, 0, UINT32_MAX, &number) == 0) {
 		return sleep_for(gateway, opts, number);
+	} else if (strncmp(command, "tell ", 5) == 0 && opts->progress != NULL &&
+		   num_parse_u32(command + 5, 0, UINT32_MAX, &number) == 0) {
+		opts->progress(opts->arg, "up\n", 3);
+		return sleep_for(gateway, opts, number);
 	} else if (strncmp(command, "print ", 6) == 0 &&
 		   num_parse_u32(command + 6, 0, TEXT_MAX, &number) == 0) {
 		_cleanup_free_ char *text = xmalloc(number + 1);
