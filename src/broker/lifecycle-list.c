@@ -143,18 +143,32 @@ static size_t find_item(const struct listing *g, const char *name)
 	return i;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	return a == b || (a != NULL && b != NULL && strcmp(a, b) == 0);
+}
+
+static bool is_same_place(const struct registry_row *a, const struct registry_row *b)
+{
+	return is_same(a->backend, b->backend) && is_same(a->socket, b->socket) &&
+	       is_same(a->config_hash, b->config_hash);
+}
+
 /* What is there, and so is right; the registry may not know it. */
 static void see(struct listing *g, const struct registry_row *row, enum sandbox_status status)
 {
 	size_t i = find_item(g, row->name);
+	bool known = i < g->list->count;
+	struct registry_row *has = known ? &g->list->items[i].row : &add_item(g, row)->row;
+	struct registry_row now = *row;
 	struct error ignored;
 
-	if (i == g->list->count) {
-		(void)add_item(g, row);
-		if (g->l->registry != NULL) {
-			(void)registry_put(g->l->registry, row, &ignored);
-		}
+	now.last_used_ms = has->last_used_ms;
+	now.workspace = now.workspace != NULL ? now.workspace : has->workspace;
+	if (g->l->registry != NULL && (!known || !is_same_place(has, row))) {
+		(void)registry_put(g->l->registry, &now, &ignored);
 	}
+	*has = now;
 	g->list->items[i].status = status;
 	g->seen[i] = true;
 }

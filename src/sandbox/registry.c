@@ -81,6 +81,22 @@ static int read_version(struct registry *r, int *ret, struct error *err)
 	return n == SQLITE_ROW ? 0 : database_error(r, "read", err);
 }
 
+/* A file that was cut or overwritten may still be opened. */
+static int check(struct registry *r, struct error *err)
+{
+	sqlite3_stmt *statement = NULL;
+	const unsigned char *answer = NULL;
+	int n = sqlite3_prepare_v2(r->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+	bool sound;
+
+	if (n == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
+		answer = sqlite3_column_text(statement, 0);
+	}
+	sound = answer != NULL && strcmp((const char *)answer, "ok") == 0;
+	(void)sqlite3_finalize(statement);
+	return sound ? 0 : error_plain(err, EUCLEAN, "the sandbox registry is damaged");
+}
+
 /* One of two that find an empty file makes the table. */
 static int make_schema(struct registry *r, bool *ret_new, struct error *err)
 {
@@ -124,6 +140,7 @@ static int open_file(const char *path, struct registry **ret, bool *ret_new, str
 		n = error_plain(err, EUCLEAN, "'%s' is of version %d, not %d", path, version,
 			SCHEMA_VERSION);
 	}
+	n = n < 0 ? n : check(r, err);
 	if (n < 0) {
 		(void)registry_close(r);
 		return n;

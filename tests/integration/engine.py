@@ -103,6 +103,13 @@ class Engine:
         self.process.kill()
         self.process.wait()
 
+    def crash(self):
+        """With its containerd, as when the machine fails. What runs in containers goes on."""
+        self.kill()
+        self._end_containerd()
+        # Where nobody reaps orphans dockerd would take this pid for a living containerd.
+        (self.dir / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+
     def _end_containerd(self):
         """What a killed dockerd left, at the very end."""
         pid = self.dir / "exec/containerd/containerd.pid"
