@@ -368,17 +368,54 @@ static void emit_all(void)
 	(void)emitted(start, sizeof(start) / sizeof(start[0]));
 }
 
+/* With a listener, what is refused is put to it (seccomp_unotify(2)); it refuses in turn. What is
+ * answered with ENOSYS stays: nobody was refused anything, programs only go another way. */
+static unsigned told(const struct sock_filter *instruction)
+{
+	bool refuses = instruction->code == (BPF_RET | BPF_K) &&
+		       (instruction->k == ERRNO(EPERM) || instruction->k == ERRNO(EAFNOSUPPORT));
+
+	return refuses ? SECCOMP_RET_USER_NOTIF : instruction->k;
+}
+
+static void print_filter(const char *name, bool tell)
+{
+	(void)printf("static const struct sock_filter %s[] = {\n", name);
+	for (size_t i = code_len; i-- > 0;) {
+		(void)printf("\t{0x%02x, %u, %u, 0x%08x},\n", code[i].code, code[i].jt, code[i].jf,
+			tell ? told(&code[i]) : code[i].k);
+	}
+	(void)printf("};\n");
+}
+
+static void print_refused(void)
+{
+	(void)printf("static const struct seccomp_refused {\n\tint number;\n"
+		     "\tconst char *name, *reason;\n} seccomp_refused[] = {\n");
+	for (size_t g = 0; g < sizeof(seccomp_table) / sizeof(seccomp_table[0]); g++) {
+		const struct seccomp_group *group = &seccomp_table[g];
+		bool refuses = group->verdict == VERDICT_EPERM || group->verdict == VERDICT_ARGS;
+
+		for (const char *const *name = group->names; refuses && *name != NULL; name++) {
+			int number = seccomp_syscall_resolve_name(*name);
+
+			if (number >= 0) {
+				(void)printf(
+					"\t{%d, \"%s\", \"%s\"},\n", number, *name, group->reason);
+			}
+		}
+	}
+	(void)printf("};\n");
+}
+
 int main(void)
 {
 	read_table();
 	make_ranges();
 	emit_all();
-	(void)printf("/* Made from seccomp-table.h by scripts/gen-seccomp.c. */\n"
-		     "static const struct sock_filter seccomp_filter[] = {\n");
-	for (size_t i = code_len; i-- > 0;) {
-		(void)printf("\t{0x%02x, %u, %u, 0x%08x},\n", code[i].code, code[i].jt, code[i].jf,
-			code[i].k);
-	}
-	(void)printf("};\n");
+	(void)printf("/* Made from seccomp-table.h by scripts/gen-seccomp.c. */\n");
+	print_filter("seccomp_filter", false);
+	print_filter("seccomp_filter_telling", true);
+	print_refused();
 	return ferror(stdout) || fflush(stdout) != 0 ? 1 : 0;
 }

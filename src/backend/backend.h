@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "backend/denials.h"
 #include "base/error.h"
 #include "policy/spec.h"
 #include "wire/link.h"
@@ -23,9 +24,12 @@ struct backend_sandbox {
 	uint8_t token[WIRE_TOKEN_SIZE];
 	bool has_token; /* false: the stream was inherited, hello carries no secret */
 	bool missing[LAYER_COUNT_]; /* layers it had to go without (allowed by the spec) */
+	bool has_denials;
+	struct denial_fds denials; /* with has_denials: the caller's once start() returned 0 */
 };
 
 struct backend_start_opts {
+	bool denials; /* tell what the sandbox refuses, as far as this backend can; costs a process */
 	const char *init_path; /* creel-init; NULL: found beside the executable or in libexecdir */
 };
 

@@ -162,3 +162,17 @@ int num_parse_size(const char *text, int64_t *ret_bytes)
 	*ret_bytes = (int64_t)bytes;
 	return 0;
 }
+
+uint64_t num_leading_u64(const char *text)
+{
+	size_t len = strspn(text, "0123456789");
+	char digits[24];
+	uint64_t value;
+
+	if (len >= sizeof(digits)) {
+		return 0;
+	}
+	memcpy(digits, text, len);
+	digits[len] = '\0';
+	return num_parse_u64(digits, 0, UINT64_MAX, &value) == 0 ? value : 0;
+}

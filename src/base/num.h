@@ -14,4 +14,8 @@ int num_parse_u32(const char *text, uint32_t min, uint32_t max, uint32_t *ret);
  * an optional trailing b or ib ("512m", "1.5g", "64KiB"); powers of 1024. -1 is accepted as -1. */
 int num_parse_size(const char *text, int64_t *ret_bytes);
 
+/* The decimal number that text begins with; 0 when there is none or it does not fit. For the kernel's
+ * own files. */
+uint64_t num_leading_u64(const char *text);
+
 #endif

@@ -21,7 +21,7 @@ struct exec_args {
 	struct common_args common;
 	struct request_args request;
 	uint32_t timeout_ms;
-	bool tty, elevated, once, quiet;
+	bool tty, elevated, once, denials, quiet;
 };
 
 #define OFFSET(member) offsetof(struct exec_args, member)
@@ -37,6 +37,8 @@ static const struct cmd_option options[] = {
 	REQUEST_OPTION_SENDER(OFFSET(request)),
 	{"once", 0, NULL, OPTION_FLAG, OFFSET(once),
 		"run in a sandbox of its own that ends with the command"},
+	{"denials", 0, NULL, OPTION_FLAG, OFFSET(denials),
+		"say on standard error afterwards what the sandbox refused, and the key that allows it"},
 	{"quiet", 'q', NULL, OPTION_FLAG, OFFSET(quiet),
 		"do not say when the command runs without a sandbox or waits for one"},
 };
@@ -157,6 +159,19 @@ static void say_not_sandboxed(const struct decision *decision)
 	(void)!write(STDERR_FILENO, out.data, out.len);
 }
 
+static void say_denial(void *unused, const struct denial *denial)
+{
+	_cleanup_buf_ struct buf out = {0};
+
+	(void)unused;
+	buf_addf(&out, "creel: refused: %s (%s; %s)", denial->what, denial->layer, denial->rule);
+	for (size_t i = 0; i < ARRAY_SIZE(denial->fix) && denial->fix[i] != NULL; i++) {
+		buf_addf(&out, "%s%s", i == 0 ? "; to allow it: " : ", ", denial->fix[i]);
+	}
+	buf_add_str(&out, "\n");
+	(void)!write(STDERR_FILENO, out.data, out.len);
+}
+
 static int refuse_elevated(const struct cmd_call *call, const struct decision *decision)
 {
 	_cleanup_buf_ struct buf message = {0};
@@ -243,7 +258,8 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;
 	*ret = (struct wire_spawn){
-		.flags = (place->lasting ? 0 : WIRE_SPAWN_LAST) |
+		/* With LAST the counters would go together with the command. */
+		.flags = (place->lasting || place->denials != NULL ? 0 : WIRE_SPAWN_LAST) |
 			 (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
 			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
 		.uid = WIRE_NO_ID,
@@ -261,7 +277,8 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 static int run_in(const struct cmd_call *call, struct decision *decision, bool on_host)
 {
 	const struct exec_args *args = call->args;
-	const struct place_opts opts = {.once = args->once, .quiet = args->quiet};
+	const struct place_opts opts = {
+		.once = args->once, .denials = args->denials, .quiet = args->quiet};
 	struct place place = PLACE_NONE;
 	struct session_result result = {0};
 	struct wire_spawn spawn;
@@ -274,6 +291,9 @@ static int run_in(const struct cmd_call *call, struct decision *decision, bool o
 	fill_spawn(call, decision, on_host, &place, &spawn);
 	session_run(place.link, &spawn, &result, &err);
 	status = report_result(call, spawn.cwd, &result, &err);
+	if (place.denials != NULL) {
+		denials_collect(place.denials, 0, say_denial, NULL);
+	}
 	if (place_close(&place, &ignored) < 0 && status == STATUS_OK) {
 		status = fail_error(call, STATUS_CREEL, CODE_SANDBOX, &ignored);
 	}

@@ -70,7 +70,7 @@ static int open_lasting(struct place *place, struct decision *decision,
 static int open_once(struct place *place, const struct sandbox_spec *spec,
 	const struct place_opts *opts, struct error *err)
 {
-	const struct backend_start_opts start = {0};
+	const struct backend_start_opts start = {.denials = opts->denials};
 	struct backend_sandbox *sandbox = &place->sandbox;
 	int r;
 
@@ -85,6 +85,9 @@ static int open_once(struct place *place, const struct sandbox_spec *spec,
 		return r;
 	}
 	place->image_env = sandbox->env;
+	if (sandbox->has_denials) {
+		place->denials = denials_new(&sandbox->denials, spec);
+	}
 	place->link = link_new(
 		sandbox->stream_fd, sandbox->has_token ? sandbox->token : NULL, true, NULL, NULL);
 	/* A sandbox that dialled has to prove who it is before it is told anything, and setup_run() asks
@@ -127,6 +130,7 @@ int place_close(struct place *place, struct error *err)
 			r = place->backend->finish(&place->sandbox, err);
 		}
 	}
+	place->denials = denials_free(place->denials);
 	lifecycle_acquired_finish(&place->acquired);
 	place->lifecycle = lifecycle_close(place->lifecycle);
 	place->image_env = NULL;

@@ -13,6 +13,8 @@ struct place {
 	struct lifecycle_acquired acquired;
 	struct link *link; /* NULL: nothing is open */
 	char *const *image_env; /* NULL: none */
+	struct denials
+		*denials; /* what the sandbox refuses; NULL: not asked for, or it cannot tell */
 	bool lasting; /* it goes on when the link ends */
 };
 #define PLACE_NONE                                                                \
@@ -23,6 +25,7 @@ struct place {
 struct place_opts {
 	bool once; /* a sandbox of its own, gone afterwards, also where lasting ones are the rule */
 	bool ready; /* wait for HELLO in any case */
+	bool denials; /* be able to tell what the sandbox refuses */
 	bool quiet; /* nothing for a person on stderr */
 };
 

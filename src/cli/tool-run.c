@@ -89,6 +89,7 @@ static void open_session(struct tool_run *run, bool may_background)
 					: NULL,
 		.container = run->decision->sandboxed ? run->decision->spec.name : NULL,
 		.may_background = may_background,
+		.denials = run->place.denials,
 		.images = &run->images,
 	};
 
@@ -115,8 +116,10 @@ int tool_run_start(struct tool_run *run, struct decision *decision,
 	r = choose_backend(run, ret_refused, err);
 	if (r == 0) {
 		r = place_open(&run->place, decision,
-			&(struct place_opts){
-				.once = opts->once, .ready = true, .quiet = opts->quiet},
+			&(struct place_opts){.once = opts->once,
+				.ready = true,
+				.denials = true,
+				.quiet = opts->quiet},
 			err);
 	}
 	if (r == 0 && opts->with_host) {

@@ -129,6 +129,18 @@ int sys_seccomp_filter(const struct sock_filter *filter, unsigned short count)
 	return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) < 0 ? -errno : 0;
 }
 
+int sys_seccomp_listen(const struct sock_filter *filter, unsigned short count)
+{
+	struct sock_fprog program = {
+		.len = count,
+		.filter = (struct sock_filter *)(uintptr_t)filter,
+	};
+	long fd = syscall(
+		SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER, &program);
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
 bool sys_has_seccomp(void)
 {
 	uint32_t action = SECCOMP_RET_ERRNO;

@@ -36,6 +36,9 @@ int sys_landlock_restrict(int ruleset_fd);
 
 /* Install a filter on this thread. Needs no_new_privs. */
 int sys_seccomp_filter(const struct sock_filter *filter, unsigned short count);
+/* The same for a filter with SECCOMP_RET_USER_NOTIF in it: a close-on-exec descriptor where what it
+ * asks has to be answered, seccomp_unotify(2). -EBUSY: somebody listens to a filter on us already. */
+int sys_seccomp_listen(const struct sock_filter *filter, unsigned short count);
 /* Is SECCOMP_MODE_FILTER there? Changes nothing. */
 bool sys_has_seccomp(void);
 

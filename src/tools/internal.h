@@ -63,6 +63,7 @@ struct tool_session {
 	size_t process_count;
 	uint64_t rounds;
 	size_t rg_tried; /* places where search_rg.c has not found it */
+	struct denials *denials;
 	const struct tool_images *images;
 	struct image_turn *image_turns; /* the first has image_job, or is about to read its image */
 	struct image_job *image_job;

@@ -27,6 +27,7 @@ struct tool_session *tool_session_new(const struct tool_session_opts *opts)
 		.container = opts->container != NULL ? xstrdup(opts->container) : NULL,
 		.may_background = opts->may_background,
 		.no_sync = opts->no_sync,
+		.denials = opts->denials,
 		.images = opts->images,
 	};
 	return session;

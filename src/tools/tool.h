@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stdint.h>
 
+#include "backend/denials.h"
 #include "policy/decide.h"
 #include "wire/link.h"
 
@@ -107,6 +108,7 @@ struct tool_session_opts {
 	const char *backend_name, *container; /* for details.sandbox; copied */
 	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
 	bool no_sync; /* files are not flushed to the disk: faster, and lost in a power cut */
+	struct denials *denials; /* borrowed; NULL: only what commands themselves say is told */
 	const struct tool_images *images; /* borrowed; NULL: images over the limits are refused */
 };
 

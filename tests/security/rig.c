@@ -43,7 +43,11 @@ void rig_init(struct rig *rig, uid_t owner)
 
 int rig_start(struct rig *rig)
 {
-	const struct backend_start_opts opts = {.init_path = getenv("CREEL_PROBE")};
+	const char *listen = getenv("CREEL_LISTEN");
+	const struct backend_start_opts opts = {
+		.init_path = getenv("CREEL_PROBE"),
+		.denials = listen != NULL && strcmp(listen, "1") == 0,
+	};
 
 	return backend_by_kind(BACKEND_NATIVE)->start(&rig->spec, &opts, &rig->sandbox, &rig->err);
 }
@@ -71,6 +75,27 @@ const char *rig_ask(struct rig *rig, const char *question)
 	return rig->answer;
 }
 
+pid_t rig_first(const struct rig *rig)
+{
+	pid_t keeper = rig->sandbox.keeper;
+	char path[64];
+	int pid = 0;
+	FILE *file;
+
+	if (!rig->sandbox.kept) {
+		return keeper;
+	}
+	(void)snprintf(path, sizeof(path), "/proc/%d/task/%d/children", keeper, keeper);
+	file = fopen(path, "re");
+	if (file == NULL || fscanf(file, "%d", &pid) != 1) {
+		pid = 0;
+	}
+	if (file != NULL) {
+		(void)fclose(file);
+	}
+	return pid;
+}
+
 void rig_finish(struct rig *rig)
 {
 	struct error err;
@@ -79,6 +104,9 @@ void rig_finish(struct rig *rig)
 	if (rig->sandbox.keeper > 0) {
 		(void)close(rig->sandbox.stream_fd);
 		(void)backend_by_kind(BACKEND_NATIVE)->finish(&rig->sandbox, &err);
+		if (rig->sandbox.has_denials) {
+			denial_fds_finish(&rig->sandbox.denials);
+		}
 	}
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", rig->workspace);
 	if (system(command) != 0) {

@@ -20,6 +20,8 @@ void rig_init(struct rig *rig, uid_t owner);
 int rig_start(struct rig *rig);
 /* Ask the probe; the answer without its newline, valid until the next call. */
 const char *rig_ask(struct rig *rig, const char *question);
+/* Its PID 1 as the host sees it; 0: not found. */
+pid_t rig_first(const struct rig *rig);
 /* End the sandbox and remove the workspace. */
 void rig_finish(struct rig *rig);
 

@@ -322,7 +322,7 @@ static void the_host_sees_an_unprivileged_uid(void **state)
 	unsigned uid = 0;
 	FILE *file;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/status", rig->sandbox.keeper);
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", rig_first(rig));
 	file = fopen(path, "re");
 	assert_non_null(file);
 	while (fgets(text, sizeof(text), file) != NULL) {

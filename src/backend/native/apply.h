@@ -18,6 +18,8 @@
 struct apply_context {
 	const struct plan *plan; /* complete only when the builder was told to go */
 	int *slots; /* plan->source_count descriptors of detached trees; FD_NONE: STEP_OPEN fills it */
+	int control_fd; /* to the starter */
+	bool listen; /* give the starter a listener to the filter */
 	int stream_fd; /* becomes descriptor 3; FD_NONE with a run directory */
 	int builder_fd; /* eventfd(2), a semaphore: the builder has news for the first process */
 	pid_t builder;

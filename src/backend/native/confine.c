@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +24,7 @@
 
 #include "backend/native/apply-internal.h"
 #include "backend/native/facts.h"
+#include "base/macro.h"
 #include "base/own.h"
 #include "native-seccomp.h"
 #include "os/compat.h"
@@ -224,10 +226,49 @@ static int do_no_new_privs(struct apply *a, const struct plan_step *step)
 	return r < 0 ? apply_fail(a, step, r, "setting no_new_privs for") : 0;
 }
 
+/* The listener leaves us before anything is executed: whoever has it may let a refused call go on. */
+static int send_listener(const struct apply *a, int listener_fd)
+{
+	char one = 1;
+	struct iovec iov = {.iov_base = &one, .iov_len = 1};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} rights;
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &rights,
+		.msg_controllen = sizeof(rights)};
+
+	rights.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
+		.cmsg_type = SCM_RIGHTS,
+		.cmsg_len = CMSG_LEN(sizeof(int))};
+	memcpy(CMSG_DATA(&rights.header), &listener_fd, sizeof(listener_fd));
+	return sendmsg(a->context->control_fd, &message, MSG_NOSIGNAL) == 1 ? 0 : -errno;
+}
+
+static int install_filter(const struct apply *a)
+{
+	_cleanup_close_ int listener_fd = FD_NONE;
+
+	if (a->context->listen) {
+		listener_fd = sys_seccomp_listen(
+			seccomp_filter_telling, ARRAY_SIZE(seccomp_filter_telling));
+		if (listener_fd >= 0) {
+			return send_listener(a, listener_fd);
+		}
+		/* Somebody listens to a filter on us already, and there can be one alone: as in some
+		 * containers. This is the one failure after which the start goes on. */
+		if (listener_fd != -EBUSY) {
+			return listener_fd;
+		}
+	}
+	return sys_seccomp_filter(seccomp_filter, ARRAY_SIZE(seccomp_filter));
+}
+
 static int do_seccomp(struct apply *a, const struct plan_step *step)
 {
-	int r = sys_seccomp_filter(
-		seccomp_filter, sizeof(seccomp_filter) / sizeof(seccomp_filter[0]));
+	int r = install_filter(a);
 
 	return r < 0 ? apply_fail(a, step, r, "installing the seccomp filter for") : 0;
 }

@@ -11,13 +11,19 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "backend/native/watch.h"
+#include "base/macro.h"
 #include "base/own.h"
 #include "os/sys.h"
 
@@ -25,40 +31,96 @@
 struct report {
 	struct error err; /* num 0: running */
 	uint32_t host_uid;
+	pid_t init; /* the sandbox's PID 1, as the starter sees it */
 	bool missing[LAYER_COUNT_];
+	struct cgroup cgroup;
 };
 
-/* Wait for the end of the sandbox, or for the order to end it. */
-static void keep(struct launched *sandbox, const sigset_t *signals)
+/* What the keeper works with when the sandbox runs. */
+struct keeper {
+	struct launched sandbox;
+	struct watch watch;
+};
+
+/* Answer refused system calls until there is a signal. */
+static void watch_until_signal(struct keeper *k, int signal_fd)
 {
+	struct pollfd fds[] = {{.fd = signal_fd, .events = POLLIN},
+		{.fd = k->watch.listener_fd, .events = POLLIN}};
+
+	while (k->watch.listener_fd >= 0 && fds[0].revents == 0) {
+		if (poll(fds, ARRAY_SIZE(fds), -1) < 0) {
+			continue;
+		}
+		if ((fds[1].revents & POLLIN) != 0) {
+			watch_answer(&k->watch);
+		} else if (fds[1].revents != 0) {
+			/* Nothing runs under the filter any more. */
+			cleanup_closep(&k->watch.listener_fd);
+			k->watch.listener_fd = FD_NONE;
+		}
+	}
+}
+
+/* Wait for the end of the sandbox, or for the order to end it. */
+static void keep(struct keeper *k, const sigset_t *signals)
+{
+	/* Only to be polled: the signals stay for sigwaitinfo(2). */
+	int signal_fd = k->watch.listener_fd >= 0 ? signalfd(-1, signals, SFD_CLOEXEC) : FD_NONE;
 	bool running = true;
 
 	while (running) {
-		int signo = sigwaitinfo(signals, NULL);
+		int signo;
 
+		if (signal_fd >= 0) {
+			watch_until_signal(k, signal_fd);
+		}
+		signo = sigwaitinfo(signals, NULL);
 		if (signo == SIGTERM) {
-			(void)kill(sandbox->pid, SIGKILL);
+			(void)kill(k->sandbox.pid, SIGKILL);
 		}
 		/* SIGCHLD may have come together with others: always look. */
-		running = waitpid(sandbox->pid, NULL, signo == SIGTERM ? 0 : WNOHANG) == 0;
+		running = waitpid(k->sandbox.pid, NULL, signo == SIGTERM ? 0 : WNOHANG) == 0;
 	}
-	cgroup_remove(&sandbox->cgroup);
+	cgroup_remove(&k->sandbox.cgroup);
 }
 
-/* Nothing of the starter's stays open here: not its terminal, not its files, not the stream. */
-static void let_go(int alive_fd)
+static int by_number(const void *a, const void *b)
+{
+	int x = *(const int *)a;
+	int y = *(const int *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* All descriptors from 3 on but these; FD_NONE among them is none. */
+static void close_but(int *kept, size_t count)
 {
 	unsigned first = 3;
 
+	qsort(kept, count, sizeof(*kept), by_number);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < (int)first) {
+			continue;
+		}
+		if (kept[i] > (int)first) {
+			(void)sys_close_range(first, (unsigned)kept[i] - 1, 0);
+		}
+		first = (unsigned)kept[i] + 1;
+	}
+	(void)sys_close_range(first, ~0U, 0);
+}
+
+/* Nothing of the starter's stays open here: not its terminal, not its files, not the stream. */
+static void let_go(const struct keeper *k, int alive_fd)
+{
+	int kept[] = {alive_fd, k->watch.listener_fd, k->watch.ring_fd};
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
 	for (int fd = 0; fd <= 2 && null >= 0; fd++) {
 		(void)dup2(null, fd);
 	}
-	if (alive_fd >= 0 && (alive_fd == 3 || dup3(alive_fd, 3, O_CLOEXEC) == 3)) {
-		first = 4;
-	}
-	(void)sys_close_range(first, ~0U, 0);
+	close_but(kept, ARRAY_SIZE(kept));
 	/* Not before: the sandbox's first process inherits it, and has to write its /proc/self/uid_map. */
 	(void)prctl(PR_SET_DUMPABLE, 0);
 	/* Or the starter's file system could not be unmounted. */
@@ -68,9 +130,9 @@ static void let_go(int alive_fd)
 }
 
 __attribute__((noreturn)) static void run_keeper(
-	const struct launch_request *request, int report_fd, pid_t starter)
+	const struct launch_request *request, int ring_fd, int report_fd, pid_t starter)
 {
-	struct launched launched = {0};
+	struct keeper k = {.watch = {.listener_fd = FD_NONE, .ring_fd = ring_fd}};
 	struct report report = {0};
 	sigset_t signals;
 	sigset_t all;
@@ -93,17 +155,20 @@ __attribute__((noreturn)) static void run_keeper(
 	if (request->run_dir != NULL && request->alive_fd >= 0) {
 		(void)dprintf(request->alive_fd, "%d\n", getpid());
 	}
-	if (launch_sandbox(request, &launched, &report.err) == 0) {
+	if (launch_sandbox(request, &k.sandbox, &report.err) == 0) {
 		report.err.num = 0;
-		report.host_uid = launched.host_uid;
-		(void)memcpy(report.missing, launched.missing, sizeof(report.missing));
+		report.host_uid = k.sandbox.host_uid;
+		report.init = k.watch.init = k.sandbox.pid;
+		report.cgroup = k.sandbox.cgroup;
+		(void)memcpy(report.missing, k.sandbox.missing, sizeof(report.missing));
+		k.watch.listener_fd = k.sandbox.listener_fd;
 	}
 	(void)send(report_fd, &report, sizeof(report), MSG_NOSIGNAL);
 	if (report.err.num != 0) {
 		_exit(1);
 	}
-	let_go(request->run_dir != NULL ? request->alive_fd : FD_NONE);
-	keep(&launched, &signals);
+	let_go(&k, request->run_dir != NULL ? request->alive_fd : FD_NONE);
+	keep(&k, &signals);
 	_exit(0);
 }
 
@@ -124,11 +189,41 @@ static int await_report(int fd, struct report *ret, struct error *err)
 	return 0;
 }
 
+static int open_of(const char *dir, const char *name)
+{
+	char path[PATH_MAX + 32];
+
+	if (dir[0] == '\0') {
+		return FD_NONE;
+	}
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* Where the starter can read what the sandbox refuses. What there is not is not told. */
+static void open_denials(const struct report *report, int ring_fd, struct denial_fds *ret)
+{
+	char proc[32];
+
+	(void)snprintf(proc, sizeof(proc), "/proc/%d/net", report->init);
+	*ret = (struct denial_fds){
+		.ring = ring_fd,
+		.net = open_of(proc, "snmp"),
+		.net6 = open_of(proc, "snmp6"),
+		.memory = open_of(report->cgroup.paths[CGROUP_MEMORY], "memory.events"),
+		.pids = open_of(report->cgroup.paths[CGROUP_PIDS], "pids.events"),
+	};
+	if (ret->memory < 0) { /* version 1 */
+		ret->memory = open_of(report->cgroup.paths[CGROUP_MEMORY], "memory.oom_control");
+	}
+}
+
 int keeper_start(
 	const struct launch_request *request, struct backend_sandbox *ret, struct error *err)
 {
 	_cleanup_close_ int ours = FD_NONE;
 	_cleanup_close_ int theirs = FD_NONE;
+	_cleanup_close_ int ring_fd = FD_NONE;
 	int pair[2] = {FD_NONE, FD_NONE};
 	pid_t starter = getpid();
 	struct report report;
@@ -140,12 +235,18 @@ int keeper_start(
 	if (r < 0) {
 		return r;
 	}
+	if (request->listen) {
+		ring_fd = denial_ring_make();
+		if (ring_fd < 0) {
+			return error_set(err, -ring_fd, "cannot start the sandbox: memfd_create");
+		}
+	}
 	pid = fork();
 	if (pid < 0) {
 		return error_set(err, errno, "cannot start the sandbox: fork");
 	}
 	if (pid == 0) {
-		run_keeper(request, theirs, starter);
+		run_keeper(request, ring_fd, theirs, starter);
 	}
 	(void)close(TAKE_FD(theirs));
 	r = await_report(ours, &report, err);
@@ -156,5 +257,9 @@ int keeper_start(
 	}
 	*ret = (struct backend_sandbox){.keeper = pid, .kept = true, .host_uid = report.host_uid};
 	(void)memcpy(ret->missing, report.missing, sizeof(ret->missing));
+	if (request->listen) {
+		open_denials(&report, TAKE_FD(ring_fd), &ret->denials);
+		ret->has_denials = true;
+	}
 	return 0;
 }

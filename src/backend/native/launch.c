@@ -49,6 +49,7 @@ struct attempt {
 	pid_t pid;
 	bool has_facts; /* from the attempt before */
 	bool needs_owner_uid; /* failed because a file system cannot idmap */
+	int listener_fd; /* of the child's filter; FD_NONE: none */
 };
 
 static void close_pair(int pair[2])
@@ -75,6 +76,7 @@ static void attempt_finish(struct attempt *t)
 {
 	close_slots(&t->plan, t->slots);
 	close_pair(t->control);
+	cleanup_closep(&t->listener_fd);
 	if (t->pid > 0) {
 		(void)kill(t->pid, SIGKILL);
 		while (waitpid(t->pid, NULL, 0) < 0 && errno == EINTR) {
@@ -238,6 +240,27 @@ static int prepare_child(struct attempt *t, struct error *err)
 	return r == 0 ? send_go(t, err) : r;
 }
 
+/* One message of the child: a struct error, or one byte with the listener of its filter. */
+static ssize_t receive(struct attempt *t, struct error *ret)
+{
+	struct iovec iov = {.iov_base = ret, .iov_len = sizeof(*ret)};
+	union {
+		struct cmsghdr header;
+		char space[CMSG_SPACE(sizeof(int))];
+	} rights;
+	struct msghdr message = {.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &rights,
+		.msg_controllen = sizeof(rights)};
+	ssize_t n = recvmsg(t->control[0], &message, MSG_CMSG_CLOEXEC);
+
+	if (n == 1 && message.msg_controllen >= CMSG_LEN(sizeof(int))) {
+		cleanup_closep(&t->listener_fd);
+		memcpy(&t->listener_fd, CMSG_DATA(&rights.header), sizeof(t->listener_fd));
+	}
+	return n;
+}
+
 /* End of file: creel-init runs. A struct error: why not. */
 static int await_exec(struct attempt *t, struct error *err)
 {
@@ -246,8 +269,8 @@ static int await_exec(struct attempt *t, struct error *err)
 
 	/* Until then the child shares errno, so that it cannot say whether a signal came in between.
 	 * Asking again is right in any case: the end of the child ends it. */
-	for (int tries = 0; n < 0 && tries < MAX_TRIES; tries++) {
-		n = recv(t->control[0], &child, sizeof(child), 0);
+	for (int tries = 0; (n < 0 || n == 1) && tries < MAX_TRIES; tries++) {
+		n = receive(t, &child);
 	}
 	if (n == 0) {
 		return 0;
@@ -295,7 +318,6 @@ static int await_parent(const struct attempt *t, int control_fd, int *slots, str
 struct child {
 	struct attempt *attempt;
 	struct apply_context context;
-	int control_fd;
 };
 
 static int run_builder(void *arg)
@@ -306,7 +328,7 @@ static int run_builder(void *arg)
 	int r;
 
 	apply_reset_signals();
-	r = await_parent(child->attempt, child->control_fd, context->slots, err);
+	r = await_parent(child->attempt, context->control_fd, context->slots, err);
 	apply_tell_first(context);
 	if (r == 0) {
 		r = apply_build(context, err);
@@ -346,8 +368,11 @@ static int run_child(void *arg)
 	/* Descriptors are not shared with the parent: what that closes is open here. */
 	struct child child = {
 		.attempt = t,
-		.context = {.plan = &t->plan, .slots = slots, .stream_fd = t->request->stream_fd},
-		.control_fd = t->child_control[1],
+		.context = {.plan = &t->plan,
+			.slots = slots,
+			.control_fd = t->child_control[1],
+			.listen = t->request->listen,
+			.stream_fd = t->request->stream_fd},
 	};
 	struct error err = {0};
 	int r;
@@ -365,7 +390,7 @@ static int run_child(void *arg)
 		r = apply_confine(&child.context, &err);
 	}
 	if (r < 0) {
-		(void)send(child.control_fd, &err, sizeof(err), MSG_NOSIGNAL);
+		(void)send(child.context.control_fd, &err, sizeof(err), MSG_NOSIGNAL);
 	}
 	return 1;
 }
@@ -502,7 +527,9 @@ bool launch_needs_keeper(const struct sandbox_spec *spec)
 
 static void hand_out(struct attempt *t, struct launched *ret)
 {
-	*ret = (struct launched){.pid = t->pid, .host_uid = t->plan.outside_uid};
+	*ret = (struct launched){.pid = t->pid,
+		.host_uid = t->plan.outside_uid,
+		.listener_fd = TAKE_FD(t->listener_fd)};
 	t->pid = 0;
 	ret->cgroup = t->cgroup;
 	(void)memset(&t->cgroup, 0, sizeof(t->cgroup));
@@ -518,8 +545,10 @@ int launch_sandbox(const struct launch_request *request, struct launched *ret, s
 	int r;
 
 	for (;;) {
-		struct attempt t = {
-			.request = request, .control = {FD_NONE, FD_NONE}, .has_facts = has_facts};
+		struct attempt t = {.request = request,
+			.control = {FD_NONE, FD_NONE},
+			.has_facts = has_facts,
+			.listener_fd = FD_NONE};
 
 		r = attempt_start(&t, &facts, &arena, err);
 		if (r == 0) {

@@ -13,6 +13,7 @@ struct launch_request {
 	int alive_fd; /* with run_dir: open and locked as long as the keeper lives, FD_NONE: none */
 	int stream_fd; /* once: the sandbox's end of the stream, descriptor > 3 */
 	int starter_fd; /* once: the other end, which the sandbox must not hold */
+	bool listen; /* refused system calls are to be put to a listener, where the kernel has them */
 };
 
 #define LAUNCH_CGROUP_PREFIX "creel-"
@@ -22,6 +23,7 @@ struct launched {
 	uint32_t host_uid;
 	struct cgroup cgroup;
 	bool missing[LAYER_COUNT_];
+	int listener_fd; /* seccomp's, to be answered by the caller; FD_NONE: none */
 };
 
 /* Does this spec need somebody who stays and cleans up (a control group)? Reads the host only. */

@@ -13,6 +13,7 @@
 #include "backend/native/keeper.h"
 #include "backend/native/launch.h"
 #include "backend/native/rundir.h"
+#include "backend/native/watch.h"
 #include "base/macro.h"
 #include "base/own.h"
 #include "base/path.h"
@@ -98,8 +99,9 @@ static int start_once(
 	ours = request->starter_fd = pair[0];
 	theirs = request->stream_fd = pair[1];
 	if (r == 0) {
-		r = launch_needs_keeper(request->spec) ? keeper_start(request, ret, err)
-						       : start_direct(request, ret, err);
+		r = request->listen || launch_needs_keeper(request->spec)
+			    ? keeper_start(request, ret, err)
+			    : start_direct(request, ret, err);
 	}
 	if (r == 0) {
 		ret->stream_fd = TAKE_FD(ours);
@@ -137,6 +139,7 @@ static int native_start(const struct sandbox_spec *spec, const struct backend_st
 	if (request.init_path == NULL) {
 		return -err->num;
 	}
+	request.listen = opts->denials && watch_is_possible();
 	return start_once(&request, ret, err);
 }
 

@@ -501,8 +501,10 @@ static int add_rlimits(struct plan *plan, const struct sandbox_spec *spec,
 	add_rlimit(plan, "nofile", RLIMIT_NOFILE, nofile, nofile);
 	/* Counts the processes of this uid in this user namespace: the whole sandbox (Linux 5.14). */
 	if (spec->pids_limit > 0) {
-		add_rlimit(plan, "nproc", RLIMIT_NPROC, (uint64_t)spec->pids_limit,
-			(uint64_t)spec->pids_limit);
+		/* A control group counts the same, and what it refused besides: it is to be first. */
+		uint64_t most = (uint64_t)spec->pids_limit + (plan->limits.pids > 0 ? 1 : 0);
+
+		add_rlimit(plan, "nproc", RLIMIT_NPROC, most, most);
 	}
 	if (!has_ulimit(spec, "sigpending")) {
 		add_rlimit(plan, "sigpending", RLIMIT_SIGPENDING, sigpending, sigpending);

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a sandbox refuses to the commands that run in it, and who can allow it.
+ *
+ * System calls come from the seccomp listener, which a keeper holds outside of the sandbox: it refuses
+ * and writes an event into a ring, a file of fixed size that readers look at when they like. So nothing
+ * in the sandbox waits for a reader. The rest are counters of the kernel, which cost a command nothing:
+ * packets that had no route out of the network namespace, and events of control groups.
+ */
+#ifndef BACKEND_DENIALS_H
+#define BACKEND_DENIALS_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/own.h"
+#include "policy/spec.h"
+
+/* Where to read. FD_NONE: this cannot be told. */
+struct denial_fds {
+	int ring; /* events, see denial_ring_add() */
+	int net, net6; /* /proc/PID/net/snmp and snmp6 of the sandbox */
+	int memory, pids; /* memory.events or memory.oom_control, pids.events */
+};
+#define DENIAL_FDS_NONE                                                              \
+	{                                                                            \
+		.ring = FD_NONE, .net = FD_NONE, .net6 = FD_NONE, .memory = FD_NONE, \
+		.pids = FD_NONE                                                      \
+	}
+void denial_fds_finish(struct denial_fds *fds); /* closes; safe to repeat */
+
+/* A system call that was refused. */
+struct denial_event {
+	uint64_t sequence; /* from 1 */
+	uint32_t
+		pid; /* in the sandbox: the command whose descendant, or self, made it; 0: unknown */
+	int32_t number; /* of the system call */
+	uint64_t args[3];
+};
+
+/* An empty ring in memory, or a negative errno. */
+int denial_ring_make(void);
+/* For its one writer, who counts: event->sequence is the one before plus 1. Never waits. */
+void denial_ring_add(int fd, const struct denial_event *event);
+
+/* One row of details.denied: strings live until the next denials_collect(). */
+struct denial {
+	const char *layer; /* isolation_layer_name() */
+	const char *what;
+	const char *rule;
+	const char *fix[3]; /* configuration keys, NULL-terminated */
+};
+typedef void (*denial_fn)(void *arg, const struct denial *denial);
+
+struct denials;
+/* Takes over the descriptors. spec is borrowed and must live as long. */
+struct denials *denials_new(struct denial_fds *fds, const struct sandbox_spec *spec);
+struct denials *denials_free(struct denials *denials); /* NULL ok */
+
+/*
+ * A command ended, pid in the sandbox (0: whoever it was): what was refused to it, oldest first, each kind once. System
+ * calls are exactly its own and its descendants'; the counters know no command, so that what happened
+ * since the last call is told here.
+ */
+void denials_collect(struct denials *denials, uint32_t pid, denial_fn told, void *arg);
+
+#endif

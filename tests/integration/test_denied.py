@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: MIT
+"""What a sandbox refuses to commands, and that it says so: details.denied and creel exec --denials."""
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from sandbox import processes, write_config
+from support import need
+from tool_batch import CONFIG, Batch, Failed
+
+# Prints the errno of one system call of the C library, or 0.
+CALL = """python3 - <<'P'
+import ctypes, os, socket
+libc = ctypes.CDLL(None, use_errno=True)
+{code}
+P
+exit {status}"""
+
+UNSHARE = "print(ctypes.get_errno() if libc.unshare(0x10000000) < 0 else 0)"
+PTRACE = "print(ctypes.get_errno() if libc.ptrace(16, 1, 0, 0) < 0 else 0)"
+PACKET = """
+try:
+    socket.socket(17, 3, 0)
+except OSError as e:
+    print(e.errno)"""
+CONNECT = """
+for family, address in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
+    try:
+        socket.socket(family).connect((address, 80))
+    except OSError as e:
+        print(e.errno)"""
+LOCAL = """
+a = socket.create_server(("127.0.0.1", 0))
+b = socket.create_connection(a.getsockname())
+print(0)"""
+
+
+@pytest.fixture
+def batch(creel_bin, home):
+    b = Batch(creel_bin, home, home / "ws")
+    yield b
+    b.close()
+
+
+def run(batch, code, status=1):
+    return batch.call("exec", command=CALL.format(code=code, status=status))
+
+
+def rows(result):
+    return {row["what"]: row for row in result["details"].get("denied", [])}
+
+
+@pytest.mark.parametrize("code,errno,what", [
+    (UNSHARE, 1, "system call unshare"),
+    (PTRACE, 1, "system call ptrace"),
+    (PACKET, 97, "system call socket of this family or protocol"),
+])
+def test_a_system_call(batch, code, errno, what):
+    result = run(batch, code)
+    # The same answer as where nobody looks.
+    assert result["details"]["aggregated"] == str(errno)
+    row = rows(result)[what]
+    assert row["layer"] == "seccomp"
+    assert row["rule"]
+    assert row["fix"][0] == "agents.defaults.sandbox.backend"
+    assert f"(The sandbox refused: {what} [seccomp]" in result["content"][0]["text"]
+
+
+def test_many_calls_are_one_row(batch):
+    result = run(batch, "for i in range(2000): libc.unshare(0x10000000)\n" + UNSHARE)
+    assert list(rows(result)) == ["system call unshare"]
+    assert result["details"]["aggregated"] == "1"
+
+
+def test_a_set_user_id_bit(batch):
+    result = batch.call("exec", command="touch x && chmod u+s x")
+    assert "not permitted" in result["details"]["aggregated"]
+    assert any("set-user-id" in what for what in rows(result))
+    assert not (batch.workspace / "x").stat().st_mode & 0o4000
+
+
+def test_connections_out_of_the_sandbox(batch):
+    result = run(batch, CONNECT)
+    row = rows(result)["connections out of the sandbox (2)"]
+    assert row["layer"] == "netns"
+    assert row["rule"] == "docker.network: none"
+    assert row["fix"][0] == "agents.defaults.sandbox.docker.network"
+
+
+def test_a_name_lookup(batch):
+    result = batch.call("exec", command="getent hosts name.invalid.example")
+    assert any(what.startswith("datagrams to a port of loopback") for what in rows(result))
+
+
+def test_what_is_allowed_is_not_told(batch):
+    result = run(batch, LOCAL)
+    assert result["details"]["aggregated"] == "0"
+    assert "denied" not in result["details"]
+    assert "refused" not in result["content"][0]["text"]
+
+
+def test_a_command_that_succeeds_has_rows_and_no_sentence(batch):
+    result = run(batch, UNSHARE, status=0)
+    assert "system call unshare" in rows(result)
+    assert "refused" not in result["content"][0]["text"]
+
+
+def test_each_command_is_told_its_own(batch):
+    # The one is at work until the other has ended.
+    first = batch.start("exec", command="until [ -e go ]; do sleep 0.01; done; false")
+    second = run(batch, UNSHARE)
+    assert "system call unshare" in rows(second)
+    third = batch.call("exec", command="(setsid sh -c '(mount x y)'); touch go; false")
+    assert list(rows(third)) == ["system call mount"]
+    assert "denied" not in batch.wait(first)["details"]
+
+
+def test_memory(creel_bin, home):
+    config = CONFIG.replace('backend:"native"', 'backend:"native",docker:{memory:"48m"}')
+    batch = Batch(creel_bin, home, home / "ws", config=config)
+    try:
+        result = batch.call("exec", command="python3 -c 'x = b\"a\" * (200 << 20)' || exit 1")
+    except (Failed, AssertionError) as e:
+        need("cgroup" not in str(e), f"no control group for memory here: {e}")
+        raise
+    finally:
+        batch.close()
+    row = next(r for what, r in rows(result).items() if what.startswith("more memory"))
+    assert row["layer"] == "cgroup.memory"
+    assert row["fix"] == ["agents.defaults.sandbox.docker.memory"]
+
+
+def test_processes(creel_bin, home):
+    docker = 'docker:{memory:"64m",pidsLimit:12}'
+    batch = Batch(creel_bin, home, home / "ws",
+                  config=CONFIG.replace('backend:"native"', f'backend:"native",{docker}'))
+    try:
+        result = batch.call("exec",
+                            command="for i in $(seq 30); do sleep 5 & done; kill $(jobs -p); exit 1")
+    except (Failed, AssertionError) as e:
+        need("cgroup" not in str(e), f"no control group for memory here: {e}")
+        raise
+    finally:
+        batch.close()
+    need("denied" in result["details"] or Path("/sys/fs/cgroup/pids").exists(),
+         "no control group for pids here")
+    row = next(r for what, r in rows(result).items() if what.startswith("more processes"))
+    assert row["layer"] == "cgroup.pids"
+    assert row["rule"] == "docker.pidsLimit: 12"
+
+
+def test_a_file_limit(creel_bin, home):
+    config = CONFIG.replace('backend:"native"', 'backend:"native",docker:{ulimits:{fsize:4096}}')
+    batch = Batch(creel_bin, home, home / "ws", config=config)
+    try:
+        with pytest.raises(Failed) as failed:
+            batch.call("exec", command="exec head -c 100000 /dev/zero >big")
+    finally:
+        batch.close()
+    assert "a larger file [rlimits]" in failed.value.error["message"]
+
+
+def keepers_of(pid):
+    return [p for p, (name, parent) in processes().items()
+            if parent == pid and name == "creel-keeper"]
+
+
+def test_nothing_is_left_when_the_keeper_is_killed(batch):
+    batch.call("exec", command="true")
+    handle = batch.start("exec", command="sleep 60")
+    keeper = keepers_of(batch.proc.pid)
+    assert len(keeper) == 1
+    inside = [p for p, (_, parent) in processes().items() if parent == keeper[0]]
+    os.kill(keeper[0], signal.SIGKILL)
+    with pytest.raises(Failed):
+        batch.wait(handle)
+    deadline = time.monotonic() + 20
+    while set(inside) & set(processes()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not set(inside) & set(processes())
+
+
+def test_exec_says_it_afterwards(sandbox):
+    done = sandbox("sh", "-c", "echo out; mount x y; exit 3", options=["--denials"])
+    assert done.returncode == 3
+    assert done.stdout == "out\n"
+    assert "creel: refused: system call mount (seccomp; " in done.stderr
+    assert "agents.defaults.sandbox.docker.seccompProfile" in done.stderr
+    assert sandbox("true", options=["--denials"]).stderr == ""
+    assert "creel:" not in sandbox("sh", "-c", "mount x y").stderr
+
+
+def test_exec_without_a_keeper_needs_none(sandbox, home):
+    write_config(home)
+    running = sandbox.start("sleep", "5", stdout=subprocess.DEVNULL)
+    try:
+        assert not keepers_of(running.pid)
+    finally:
+        running.kill()
+        running.wait()
