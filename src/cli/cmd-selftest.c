@@ -18,7 +18,8 @@ struct selftest_args {
 static const struct cmd_option options[] = {
 	{"backend", 0, "NAME", OPTION_TEXT, OFFSET(backend),
 		"try this one alone, native or docker, and fail when it does not start"},
-	{"only", 0, "ATTACK", OPTION_TEXT, OFFSET(only), "try this attack alone"},
+	{"only", 0, "ATTACKS", OPTION_TEXT, OFFSET(only),
+		"try these attacks alone, with commas between them"},
 	{"socket", 0, "PATH", OPTION_TEXT, OFFSET(socket), "where the container engine listens"},
 	{"verbose", 'v', NULL, OPTION_FLAG, OFFSET(verbose), "give the reason for every result"},
 };
@@ -199,6 +200,22 @@ static json_t *report_json(const struct selftest *s, bool ok)
 
 /* --- the command --- */
 
+static bool are_attacks(const char *list)
+{
+	while (*list != '\0') {
+		char name[PROBE_NAME_MAX];
+		size_t len = strcspn(list, ",");
+
+		(void)snprintf(
+			name, sizeof(name), "%.*s", (int)(len < sizeof(name) ? len : 0), list);
+		if (attack_index(name) < 0) {
+			return false;
+		}
+		list += len + (list[len] == ',' ? 1 : 0);
+	}
+	return true;
+}
+
 static int check_args(const struct cmd_call *call, const struct selftest_args *args)
 {
 	const char *message = NULL;
@@ -208,9 +225,8 @@ static int check_args(const struct cmd_call *call, const struct selftest_args *a
 	} else if (args->backend != NULL && strcmp(args->backend, "native") != 0 &&
 		   strcmp(args->backend, "docker") != 0) {
 		message = "option '--backend' takes native or docker";
-	} else if (args->only != NULL && attack_index(args->only) < 0) {
-		message =
-			"option '--only' takes the name of an attack; 'creel selftest' lists them";
+	} else if (args->only != NULL && !are_attacks(args->only)) {
+		message = "option '--only' takes names of attacks; 'creel selftest' lists them";
 	}
 	return message == NULL ? STATUS_OK
 			       : fail(call, STATUS_USAGE,

@@ -96,7 +96,7 @@ const struct attack attacks[] = {
 	INSIDE("proc-clone3-user", "", PROCESSES, "the same by clone3, whose flags no filter sees"),
 	INSIDE("proc-unshare-others", "", PROCESSES, "unshare any other namespace"),
 	INSIDE("proc-setns", "", PROCESSES, "join creel-init's or the host's namespaces"),
-	INSIDE("proc-host-name", "", PROCESSES, "set the host name"),
+	INSIDE("proc-host-name", "", PROCESSES, "learn or set the host's name"),
 	INSIDE("proc-tiocsti", "CVE-2017-5226", PROCESSES, "type into the terminal"),
 	INSIDE("proc-tiocsti-high", "CVE-2019-10063", PROCESSES,
 		"the same, with a bit that a filter might look at"),
@@ -128,7 +128,7 @@ const struct attack attacks[] = {
 	INSIDE("kern-log", "", KERNEL, "read the kernel's log"),
 	INSIDE("kern-ports", "", KERNEL, "input and output ports"),
 	INSIDE("kern-ldt", "", KERNEL, "modify_ldt"),
-	INSIDE("kern-personality", "", KERNEL, "personality bits that weaken"),
+	INSIDE("kern-personality", "", KERNEL, "personality bits that make attacks easier"),
 	INSIDE("kern-unknown-call", "", KERNEL, "calls that the filter does not know"),
 	INSIDE("kern-x32", "", KERNEL, "calls by x32 numbers"),
 	INSIDE("kern-i386", "", KERNEL, "calls by int 0x80"),
@@ -256,6 +256,21 @@ const char *outcome_name(enum outcome outcome)
 		break;
 	}
 	return "-";
+}
+
+bool attack_is_listed(const char *list, const char *id)
+{
+	size_t len = strlen(id);
+
+	while (list != NULL && *list != '\0') {
+		size_t item = strcspn(list, ",");
+
+		if (item == len && memcmp(list, id, len) == 0) {
+			return true;
+		}
+		list += item + (list[item] == ',' ? 1 : 0);
+	}
+	return list == NULL;
 }
 
 int attack_index(const char *id)

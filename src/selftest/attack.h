@@ -6,6 +6,7 @@
 #ifndef SELFTEST_ATTACK_H
 #define SELFTEST_ATTACK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 enum attack_area {
@@ -41,6 +42,9 @@ struct attack {
 
 extern const struct attack attacks[];
 extern const size_t attack_count;
+
+/* Is id in a list of names with commas between them? A list that is NULL holds all. */
+bool attack_is_listed(const char *list, const char *id);
 
 /* -1: there is none of that name. */
 int attack_index(const char *id);

@@ -7,7 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -19,7 +19,7 @@ enum { OWNER = 65534, ARGS_MAX = 24, ARG_SIZE = 160 };
 
 bool column_wants(const struct column *column, const char *id)
 {
-	return column->opts->only == NULL || strcmp(column->opts->only, id) == 0;
+	return attack_is_listed(column->opts->only, id);
 }
 
 void column_set(
@@ -95,6 +95,7 @@ static void probe_items(const struct column *c, struct arena *arena, struct strv
 {
 	const struct decoy *d = &c->decoy;
 	char reversed[DECOY_CANARY_HEX + 1];
+	struct utsname names;
 	bool has_memory = !c->main.sandbox.missing[LAYER_CGROUP_MEMORY];
 
 	for (size_t i = 0; i < DECOY_CANARY_HEX; i++) {
@@ -106,6 +107,8 @@ static void probe_items(const struct column *c, struct arena *arena, struct strv
 	strv_add_ref(ret, arena, arena_printf(arena, "sibling-abstract=%s", d->sibling_abstract));
 	strv_add_ref(ret, arena, arena_printf(arena, "path-socket=%s", d->path_socket));
 	strv_add_ref(ret, arena, arena_printf(arena, "canary=%s", reversed));
+	strv_add_ref(ret, arena,
+		arena_printf(arena, "node=%s", uname(&names) == 0 ? names.nodename : ""));
 	strv_add_ref(ret, arena, arena_printf(arena, "tcp=%d", d->tcp_port));
 	strv_add_ref(ret, arena, arena_printf(arena, "udp=%d", d->udp_port));
 	strv_add_ref(ret, arena, arena_printf(arena, "sibling-port=%d", d->sibling_port));

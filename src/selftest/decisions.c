@@ -683,9 +683,16 @@ static const struct {
 	{"own-set-id", own_programs},
 };
 
+/* A part tries its whole table, for whichever of its attacks is wanted. */
 static bool wants_part(const struct selftest_opts *opts, const char *prefix)
 {
-	return opts->only == NULL || strncmp(opts->only, prefix, strlen(prefix)) == 0;
+	for (size_t i = 0; i < attack_count; i++) {
+		if (strncmp(attacks[i].id, prefix, strlen(prefix)) == 0 &&
+			attack_is_listed(opts->only, attacks[i].id)) {
+			return true;
+		}
+	}
+	return false;
 }
 
 void decisions_run(struct selftest_column *out, const struct selftest_opts *opts, int probe_fd)
@@ -703,9 +710,8 @@ void decisions_run(struct selftest_column *out, const struct selftest_opts *opts
 			}
 		}
 	}
-	/* A part tries its whole table. */
 	for (size_t i = 0; i < attack_count; i++) {
-		if (!wants_part(opts, attacks[i].id)) {
+		if (!attack_is_listed(opts->only, attacks[i].id)) {
 			out->results[i] = (struct selftest_result){0};
 		}
 	}

@@ -46,7 +46,8 @@ static int make_dir(const char *path, mode_t mode, uid_t owner, struct error *er
 	return 0;
 }
 
-static int make_file(const char *dir, const char *name, const char *text, struct error *err)
+static int make_file(
+	const char *dir, const char *name, const char *text, uid_t owner, struct error *err)
 {
 	char path[200];
 	_cleanup_close_ int fd = FD_NONE;
@@ -54,20 +55,22 @@ static int make_file(const char *dir, const char *name, const char *text, struct
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
 	fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600);
-	if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, 0666) < 0) {
+	if (fd < 0 || write(fd, text, len) != (ssize_t)len || fchmod(fd, 0666) < 0 ||
+		(geteuid() == 0 && fchown(fd, owner, owner) < 0)) {
 		return error_set(err, errno, "cannot write '%s'", path);
 	}
 	return 0;
 }
 
-static int make_files(const struct decoy *decoy, struct error *err)
+/* They are the sandbox user's own: nothing but the sandbox protects them. */
+static int make_files(const struct decoy *decoy, uid_t owner, struct error *err)
 {
 	int r = 0;
 
 	for (size_t i = 0; i < attack_count && r == 0; i++) {
-		r = make_file(decoy->outside, attacks[i].id, decoy->canary, err);
+		r = make_file(decoy->outside, attacks[i].id, decoy->canary, owner, err);
 		if (r == 0) {
-			r = make_file(decoy->read_only, attacks[i].id, decoy->canary, err);
+			r = make_file(decoy->read_only, attacks[i].id, decoy->canary, owner, err);
 		}
 	}
 	return r;
@@ -150,7 +153,7 @@ static int listen_unix(const char *name, bool abstract)
 	return TAKE_FD(fd);
 }
 
-static int make_sockets(struct decoy *decoy, struct error *err)
+static int make_sockets(struct decoy *decoy, uid_t owner, struct error *err)
 {
 	int spare;
 
@@ -169,7 +172,10 @@ static int make_sockets(struct decoy *decoy, struct error *err)
 		return error_plain(err, EIO, "cannot listen on decoy sockets");
 	}
 	(void)close(spare);
-	(void)chmod(decoy->path_socket, 0777);
+	if (chmod(decoy->path_socket, 0777) < 0 ||
+		(geteuid() == 0 && chown(decoy->path_socket, owner, owner) < 0)) {
+		return error_set(err, errno, "cannot open up '%s'", decoy->path_socket);
+	}
 	return 0;
 }
 
@@ -272,7 +278,7 @@ int decoy_make(struct decoy *decoy, int probe_fd, uid_t owner, struct error *err
 		r = make_dirs(decoy, owner, err);
 	}
 	if (r == 0) {
-		r = make_files(decoy, err);
+		r = make_files(decoy, owner, err);
 	}
 	if (r == 0) {
 		r = copy_probe(decoy, probe_fd, "creel-probe", 0755, err);
@@ -281,7 +287,7 @@ int decoy_make(struct decoy *decoy, int probe_fd, uid_t owner, struct error *err
 		r = make_raisers(decoy, probe_fd, err);
 	}
 	if (r == 0) {
-		r = make_sockets(decoy, err);
+		r = make_sockets(decoy, owner, err);
 	}
 	if (r == 0) {
 		r = be_careless(decoy, err);

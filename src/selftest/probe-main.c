@@ -86,6 +86,8 @@ static void set_value(struct probe_host *host, char *item)
 		host->sibling_abstract = value;
 	} else if (strcmp(item, "path-socket") == 0) {
 		host->path_socket = value;
+	} else if (strcmp(item, "node") == 0) {
+		host->node = value;
 	} else if (strcmp(item, "canary") == 0) {
 		set_canary(host, value);
 	} else if (strcmp(item, "engine") == 0) {
@@ -279,7 +281,7 @@ static int run_all(const struct probe_host *host, const char *only, int fd)
 		for (size_t i = 0; i < *areas[a].count; i++) {
 			const struct probe *probe = &areas[a].list[i];
 
-			if (only == NULL || strcmp(only, probe->id) == 0) {
+			if (attack_is_listed(only, probe->id)) {
 				run_one(host, probe, shared, &signals);
 				report(fd, probe->id, shared);
 			}
@@ -434,11 +436,12 @@ int main(int argc, char **argv)
 	struct probe_host host = {.outside = "/nonexistent",
 		.abstract = "none",
 		.sibling_abstract = "none",
-		.path_socket = "/nonexistent"};
+		.path_socket = "/nonexistent",
+		.node = ""};
 	const char *word = argc > 1 ? argv[1] : "";
 	const char *only = NULL;
 
-	if (strcmp(word, "--fd") == 0) {
+	if (strncmp(word, "--", 2) == 0) {
 		return serve_direct(&host);
 	}
 	for (int i = 2; i < argc; i++) {

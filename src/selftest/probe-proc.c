@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -385,10 +386,15 @@ static enum outcome join_namespaces(const struct probe_call *call)
 
 static enum outcome host_names(const struct probe_call *call)
 {
+	struct utsname names;
+
 	if (sethostname("selftest", 8) == 0 || syscall(SYS_setdomainname, "selftest", 8) == 0) {
 		return probe_fell(call, "the host name can be set");
 	}
-	return probe_held(call, "sethostname: %s", strerror(errno));
+	if (uname(&names) == 0 && strcmp(names.nodename, call->host->node) == 0) {
+		return probe_fell(call, "the host's name is %.60s", names.nodename);
+	}
+	return probe_held(call, "it is another's name, and setting it: %s", strerror(errno));
 }
 
 /* --- terminals --- */

@@ -23,6 +23,7 @@ struct probe_host {
 	const char *abstract; /* abstract socket on which the host listens */
 	const char *sibling_abstract; /* the same in another sandbox */
 	const char *path_socket; /* a socket file of the host */
+	const char *node; /* the host's name */
 	char canary[PROBE_CANARY_MAX]; /* what every decoy file holds; nothing in here may */
 	int tcp_port, udp_port; /* the host listens, on 127.0.0.1 */
 	int sibling_port; /* another sandbox listens, on 0.0.0.0 */

@@ -137,6 +137,7 @@ __attribute__((noreturn)) static void be_column(
 			"cannot become an ordinary user: %s", strerror(-r));
 		_exit(1);
 	}
+	decoy_sweep();
 	/* A starter that is not to be killed first must not hand that on. Root may lower it. */
 	(void)sys_write_file(AT_FDCWD, "/proc/self/oom_score_adj", "-500", 4);
 	if (column->decisions) {
@@ -154,7 +155,7 @@ static void add_absent(struct selftest_column *column, const struct selftest_opt
 		bool is_here = (attacks[i].area == AREA_CONTROL) == column->decisions;
 
 		if (attacks[i].kind == ATTACK_ABSENT && is_here && column->ran &&
-			(opts->only == NULL || strcmp(opts->only, attacks[i].id) == 0)) {
+			attack_is_listed(opts->only, attacks[i].id)) {
 			column_set(column, attacks[i].id, OUTCOME_NA, "%s", attacks[i].why);
 		}
 	}
@@ -187,7 +188,6 @@ int selftest_run(const struct selftest_opts *opts, struct selftest **ret, struct
 	if (probe_fd < 0) {
 		return probe_fd;
 	}
-	decoy_sweep();
 	s = xcalloc(1, sizeof(*s));
 	s->columns = xcalloc(COLUMNS_MAX, sizeof(struct selftest_column *));
 	add_columns(s, opts);

@@ -34,7 +34,7 @@ struct selftest_column {
 
 struct selftest_opts {
 	const char *backend; /* "native" or "docker" alone; NULL: all that are there */
-	const char *only; /* one attack's name; NULL: all */
+	const char *only; /* names of attacks with commas between them; NULL: all */
 	const char *docker_socket; /* NULL: as sandboxes find it */
 };
 
