@@ -49,7 +49,7 @@ static const char parameters[] =
 static const char output[] =
 	"{\"type\":\"object\",\"properties\":{"
 	"\"status\":{\"type\":\"string\",\"enum\":[\"completed\",\"failed\",\"running\"]},"
-	"\"exitCode\":{\"type\":[\"integer\",\"null\"]},"
+	"\"exitCode\":{\"anyOf\":[{\"type\":\"integer\"},{\"type\":\"null\"}]},"
 	"\"exitSignal\":{\"type\":\"string\"},"
 	"\"timedOut\":{\"type\":\"boolean\"},"
 	"\"durationMs\":{\"type\":\"integer\"},"
