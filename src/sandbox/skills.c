@@ -300,11 +300,11 @@ static int copy_skills(struct skills *s, const struct copy_dir *workspace, struc
 	_cleanup_buf_ struct buf listing = {0};
 	int r;
 
+	buf_init(&listing, LISTING_MAX);
 	copy_remove(workspace->fd, FOLDER);
 	r = s->count > 0 ? copy_dir_enter(workspace, FOLDER, &folder, err) : 0;
 	for (size_t i = 0; r == 0 && i < s->count; i++) {
 		buf_clear(&listing);
-		buf_init(&listing, LISTING_MAX);
 		r = walk_skill(s->arena, &s->items[i], &listing, &folder, err);
 		if (r < 0) {
 			r = error_prefix(err, "cannot copy the skill '%s' into the workspace",
