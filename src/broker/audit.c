@@ -255,25 +255,18 @@ static int catch_up(struct audit *audit, struct error *err)
 	return 0;
 }
 
-/* The lock of the old file is kept until the new one is there: nobody writes meanwhile. */
+/* Between the renaming and our lock somebody else may have begun the new file, and written to it. */
 static int rotate(struct audit *audit, struct error *err)
 {
-	_cleanup_close_ int old = FD_NONE;
-	uint64_t seq = audit->seq;
-	char hash[HASH_HEX_SIZE];
-	int r;
+	int r = audit_put_aside(audit->dir_fd, audit->seq, audit->opts.files, err);
 
-	(void)memcpy(hash, audit->hash, sizeof(hash));
-	r = audit_put_aside(audit->dir_fd, seq, audit->opts.files, err);
-	if (r < 0) {
-		return r;
-	}
-	old = TAKE_FD(audit->fd);
+	unlock(audit);
+	cleanup_closep(&audit->fd);
 	audit->fd = FD_NONE;
-	r = lock_current(audit, err);
-	audit->seq = seq;
-	(void)memcpy(audit->hash, hash, sizeof(hash));
-	return r;
+	if (r == 0) {
+		r = lock_current(audit, err);
+	}
+	return r == 0 ? catch_up(audit, err) : r;
 }
 
 /* --- interface --- */
@@ -292,7 +285,9 @@ int audit_row(struct audit *audit, const struct audit_entry *entry, struct error
 	if (r == 0) {
 		r = write_row(audit, entry, err);
 	}
-	unlock(audit);
+	if (audit->fd >= 0) {
+		unlock(audit);
+	}
 	return r;
 }
 
