@@ -310,6 +310,12 @@ static int docker_remove(struct lifecycle *lifecycle, const struct sandbox_home 
 			       arena_printf(&arena, "%s" HALF_SUFFIX, name), err);
 }
 
+int lifecycle_inspect(struct lifecycle *lifecycle, const struct decision *decision, json_t **ret,
+	struct error *err)
+{
+	return inspect(lifecycle, decision->spec.docker_socket, decision->spec.name, ret, err);
+}
+
 const struct life_ops life_docker = {
 	.open_to_all = true,
 	.look = docker_look,

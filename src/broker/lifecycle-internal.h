@@ -78,16 +78,6 @@ static inline const char *life_text(struct arena *arena, const char *text)
 	return text != NULL ? arena_strdup(arena, text) : NULL;
 }
 
-static inline bool life_has(const struct strv *list, const char *text)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		if (strcmp(list->items[i], text) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* A meta.json for a sandbox that is made now. */
 json_t *life_new_meta(const struct acquiring *a);
 

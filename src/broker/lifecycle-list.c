@@ -275,14 +275,14 @@ static void ask_engines(struct listing *g)
 	struct arena *a = &g->list->arena;
 
 	for (size_t i = 0; i < g->agent_count; i++) {
-		if (g->agents[i].socket != NULL && !life_has(&sockets, g->agents[i].socket)) {
+		if (g->agents[i].socket != NULL && !strv_contains(&sockets, g->agents[i].socket)) {
 			strv_add_ref(&sockets, a, g->agents[i].socket);
 		}
 	}
 	for (size_t i = 0; i < g->list->count; i++) {
 		const char *socket = g->list->items[i].row.socket;
 
-		if (socket != NULL && !life_has(&sockets, socket)) {
+		if (socket != NULL && !strv_contains(&sockets, socket)) {
 			strv_add_ref(&sockets, a, socket);
 		}
 	}
@@ -389,7 +389,7 @@ static void add_roots(struct listing *g)
 	for (size_t i = 0; i < g->agent_count; i++) {
 		const char *root = g->agents[i].workspace_root;
 
-		if (root != NULL && !life_has(&g->list->workspace_roots, root)) {
+		if (root != NULL && !strv_contains(&g->list->workspace_roots, root)) {
 			strv_add_ref(&g->list->workspace_roots, &g->list->arena, root);
 		}
 	}

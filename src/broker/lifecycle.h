@@ -10,6 +10,8 @@
 #ifndef BROKER_LIFECYCLE_H
 #define BROKER_LIFECYCLE_H
 
+#include <jansson.h>
+
 #include "backend/backend.h"
 #include "backend/setup.h"
 #include "policy/decide.h"
@@ -65,5 +67,10 @@ int lifecycle_acquire(struct lifecycle *lifecycle, struct decision *decision,
 
 /* Somebody who holds a sandbox used it: keeps it from being pruned. */
 void lifecycle_touch(struct lifecycle *lifecycle, const char *name);
+
+/* Docker: what the engine says of the container of a resolved decision, a new reference; NULL: there is
+ * none. */
+int lifecycle_inspect(struct lifecycle *lifecycle, const struct decision *decision, json_t **ret,
+	struct error *err);
 
 #endif

@@ -45,44 +45,6 @@ static const struct cmd_option options[] = {
 
 /* --- where and as what --- */
 
-static bool has_name(const struct strv *env, const char *name, size_t len)
-{
-	for (size_t i = 0; i < env->count; i++) {
-		if (strncmp(env->items[i], name, len) == 0 && env->items[i][len] == '=') {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* The image's variables, which sandboxes without an image have not, and what a login would set, unless
- * the configuration sets it. Nothing of the host's (contract D22). */
-static void sandbox_env(struct decision *decision, bool tty, char *const *image, struct strv *ret)
-{
-	const char *defaults[] = {
-		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-		arena_printf(&decision->arena, "HOME=%s", decision->spec.workdir),
-		"TERM=xterm",
-	};
-	const struct strv *declared = &decision->spec.env;
-
-	for (; image != NULL && *image != NULL; image++) {
-		if (!has_name(declared, *image, strcspn(*image, "="))) {
-			strv_add(ret, &decision->arena, *image);
-		}
-	}
-	for (size_t i = 0; i < ARRAY_SIZE(defaults) - (tty ? 0 : 1); i++) {
-		size_t len = strcspn(defaults[i], "=");
-
-		if (!has_name(declared, defaults[i], len) && !has_name(ret, defaults[i], len)) {
-			strv_add_ref(ret, &decision->arena, defaults[i]);
-		}
-	}
-	for (size_t i = 0; i < declared->count; i++) {
-		strv_add_ref(ret, &decision->arena, declared->items[i]);
-	}
-}
-
 /* On the host a command has the environment that the caller would give it. */
 static void host_env(struct decision *decision, struct strv *ret)
 {
@@ -253,7 +215,7 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	if (on_host) {
 		host_env(decision, &env);
 	} else {
-		sandbox_env(decision, args->tty, place->image_env, &env);
+		place_env(place, decision, args->tty, &env);
 	}
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;

@@ -3,12 +3,15 @@
 #include "backend/host-view.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "cli/probe.h"
 #include "cli/request.h"
 #include "cli/table.h"
+#include "sandbox/resolve.h"
 
 struct explain_args {
 	struct common_args common;
 	struct request_args request;
+	bool probe;
 };
 
 #define OFFSET(member) offsetof(struct explain_args, member)
@@ -17,7 +20,53 @@ static const struct cmd_option options[] = {
 	REQUEST_OPTION_SESSION(OFFSET(request)),
 	REQUEST_OPTION_WORKSPACE(OFFSET(request)),
 	REQUEST_OPTION_SENDER(OFFSET(request)),
+	{"probe", 0, NULL, OPTION_FLAG, OFFSET(probe),
+		"start the sandbox and compare what it really is with what was decided"},
 };
+
+static void add_checks(const struct probe *probe, struct buf *out)
+{
+	const json_t *check;
+	size_t i;
+
+	buf_addf(out, "\nProbe: %zu comparisons, %zu differ\n", json_array_size(probe->checks),
+		probe->different);
+	json_array_foreach(probe->checks, i, check)
+	{
+		if (!json_is_true(json_object_get(check, "same"))) {
+			buf_addf(out, "  DIFFERENT  %s (%s): decided '%s', found '%s'\n",
+				json_string_value(json_object_get(check, "check")),
+				json_string_value(json_object_get(check, "from")),
+				json_string_value(json_object_get(check, "decided")),
+				json_string_value(json_object_get(check, "found")));
+		}
+	}
+}
+
+/* With a decision of its own, for one is resolved once. Without isolation there is nothing to compare. */
+static int run_probe(const struct cmd_call *call, struct probe *ret)
+{
+	const struct explain_args *args = call->args;
+	_cleanup_decided_ struct decided decided = {0};
+	const char *reason = NULL;
+	struct error err;
+	int status;
+
+	if (!args->probe) {
+		return STATUS_OK;
+	}
+	status = request_decide(call, &args->request, NULL, false, &decided);
+	if (status != STATUS_OK || !decision_is_isolated(decided.decision)) {
+		return status;
+	}
+	if (sandbox_resolve(decided.decision, RESOLVE_CREATE, &reason, &err) < 0) {
+		return fail_error(call, STATUS_FAILED, CODE_REFUSED, &err);
+	}
+	if (probe_run(decided.decision, ret, &err) < 0) {
+		return fail_error(call, STATUS_FAILED, CODE_SANDBOX, &err);
+	}
+	return STATUS_OK;
+}
 
 static int run(const struct cmd_call *call)
 {
@@ -25,9 +74,12 @@ static int run(const struct cmd_call *call)
 	_cleanup_decided_ struct decided decided = {0};
 	_cleanup_free_ struct host_view *host = NULL;
 	_cleanup_buf_ struct buf out = {0};
+	_cleanup_(probe_finish) struct probe probe = {0};
 	json_t *object;
-	int status = request_decide(call, &args->request, NULL, false, &decided);
+	int status = run_probe(call, &probe);
 
+	status = status != STATUS_OK ? status
+				     : request_decide(call, &args->request, NULL, false, &decided);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -35,12 +87,19 @@ static int run(const struct cmd_call *call)
 	host_view_fill(decided.decision, host);
 	if (args->common.json) {
 		object = report_explain(decided.decision, &host->report);
+		if (probe.checks != NULL) {
+			(void)json_object_set(object, "probe", probe.checks);
+		}
 		status = print_json(call, object);
 		json_decref(object);
-		return status;
+	} else {
+		report_explain_text(decided.decision, &host->report, &out);
+		if (probe.checks != NULL) {
+			add_checks(&probe, &out);
+		}
+		status = print_text(call, &out);
 	}
-	report_explain_text(decided.decision, &host->report, &out);
-	return print_text(call, &out);
+	return status == STATUS_OK && probe.different > 0 ? STATUS_FAILED : status;
 }
 
 const struct cmd cmd_sandbox_explain = {
@@ -54,6 +113,8 @@ const struct cmd cmd_sandbox_explain = {
 	.description =
 		"Prints the whole decision for a session: sandboxed or not, by which backend and why, "
 		"mounts, network, limits, tools, elevated gates, the layers of isolation that this "
-		"host has, and for every field the configuration key that decided it.",
+		"host has, and for every field the configuration key that decided it. With --probe the sandbox "
+		"is started, and what a process in it sees and an engine says of it is compared with "
+		"that; status 1 when anything differs.",
 	.run = run,
 };

@@ -2,6 +2,7 @@
 #include "cli/place.h"
 
 #include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "backend/setup.h"
@@ -135,4 +136,43 @@ int place_close(struct place *place, struct error *err)
 	place->lifecycle = lifecycle_close(place->lifecycle);
 	place->image_env = NULL;
 	return r;
+}
+
+static bool has_name(const struct strv *env, const char *name, size_t len)
+{
+	for (size_t i = 0; i < env->count; i++) {
+		if (strncmp(env->items[i], name, len) == 0 && env->items[i][len] == '=') {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* The image's variables, which sandboxes without an image have not, and what a login would set, unless
+ * the configuration sets it. Nothing of the host's (contract D22). */
+void place_env(const struct place *place, struct decision *decision, bool tty, struct strv *ret)
+{
+	char *const *image = place->image_env;
+	const char *defaults[] = {
+		"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+		arena_printf(&decision->arena, "HOME=%s", decision->spec.workdir),
+		"TERM=xterm",
+	};
+	const struct strv *declared = &decision->spec.env;
+
+	for (; image != NULL && *image != NULL; image++) {
+		if (!has_name(declared, *image, strcspn(*image, "="))) {
+			strv_add(ret, &decision->arena, *image);
+		}
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(defaults) - (tty ? 0 : 1); i++) {
+		size_t len = strcspn(defaults[i], "=");
+
+		if (!has_name(declared, defaults[i], len) && !has_name(ret, defaults[i], len)) {
+			strv_add_ref(ret, &decision->arena, defaults[i]);
+		}
+	}
+	for (size_t i = 0; i < declared->count; i++) {
+		strv_add_ref(ret, &decision->arena, declared->items[i]);
+	}
 }

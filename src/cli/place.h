@@ -39,4 +39,7 @@ int place_open(struct place *place, struct decision *decision, const struct plac
 /* A negative errno: something of a sandbox for once is left. Safe to repeat. */
 int place_close(struct place *place, struct error *err);
 
+/* The environment of a command in that sandbox; memory from the decision. */
+void place_env(const struct place *place, struct decision *decision, bool tty, struct strv *ret);
+
 #endif

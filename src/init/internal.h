@@ -214,4 +214,7 @@ bool login_reaped(struct init *init, pid_t pid);
 const char *const *login_merge(
 	const struct init *init, struct arena *arena, const char *const *env);
 
+/* look.c: print what this process is and sees; the exit status. */
+int look_print(void);
+
 #endif

@@ -265,6 +265,9 @@ int main(int argc, char **argv)
 	sigset_t set;
 	int r;
 
+	if (argc == 2 && strcmp(argv[1], "--look") == 0) {
+		return look_print();
+	}
 	/* Before anything else: another process of the sandbox must not read the token from here. */
 	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	/* Out of the caller's session: its terminal is nobody's here (/dev/tty leads nowhere), and its

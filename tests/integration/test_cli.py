@@ -8,7 +8,8 @@ import pytest
 from sandbox import write_config
 from support import ROOT, need
 
-COMMANDS = ["exec", "tool", "doctor", "selftest", "sandbox explain", "sandbox plan", "policy check", "policy match",
+COMMANDS = ["exec", "tool", "doctor", "selftest", "sandbox explain", "sandbox plan",
+            "sandbox list", "sandbox recreate", "sandbox rm", "sandbox prune", "policy check", "policy match",
             "config validate", "config get", "config migrate", "config schema", "config docs",
             "completion"]
 

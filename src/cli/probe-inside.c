@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* Comparing what a process in the sandbox sees with what was decided. */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/num.h"
+#include "base/own.h"
+#include "cli/probe.h"
+
+#define FROM "inside"
+
+struct inside {
+	struct probe *probe;
+	const struct sandbox_spec *spec;
+	const struct probe_look *look;
+	struct arena arena;
+};
+
+static void add(struct inside *in, const char *check, const char *decided, const char *found)
+{
+	probe_add(in->probe, check, FROM, decided, found, strcmp(decided, found) == 0);
+}
+
+/* --- /proc/self/status --- */
+
+/* The value behind "Name:\t", blanks as they are. */
+static const char *status_field(struct inside *in, const char *name)
+{
+	const char *text = probe_section(in->look, "status");
+	size_t len = strlen(name);
+
+	while (*text != '\0') {
+		size_t line = strcspn(text, "\n");
+
+		if (strncmp(text, name, len) == 0 && text[len] == ':') {
+			text += len + 1;
+			text += strspn(text, " \t");
+			return arena_strndup(&in->arena, text, strcspn(text, "\n"));
+		}
+		text += line + (text[line] == '\n' ? 1 : 0);
+	}
+	return "";
+}
+
+/* Real, effective, saved and that of the file system: all four. */
+static void check_id(struct inside *in, const char *check, const char *field, uint32_t id)
+{
+	add(in, check, arena_printf(&in->arena, "%u\t%u\t%u\t%u", id, id, id, id),
+		status_field(in, field));
+}
+
+static void check_user(struct inside *in)
+{
+	const char *user = in->spec->user, *colon = user != NULL ? strchr(user, ':') : NULL;
+	uint32_t uid, gid;
+
+	/* A name is the image's to translate. */
+	if (colon != NULL &&
+		num_parse_u32(arena_strndup(&in->arena, user, (size_t)(colon - user)), 0,
+			UINT32_MAX - 1, &uid) == 0 &&
+		num_parse_u32(colon + 1, 0, UINT32_MAX - 1, &gid) == 0) {
+		check_id(in, "user", "Uid", uid);
+		check_id(in, "group", "Gid", gid);
+	}
+}
+
+static bool drops_all(const struct sandbox_spec *spec)
+{
+	for (size_t i = 0; i < spec->cap_drop.count; i++) {
+		if (strcasecmp(spec->cap_drop.items[i], "ALL") == 0) {
+			return true;
+		}
+	}
+	return spec->backend == BACKEND_NATIVE;
+}
+
+static void check_privileges(struct inside *in)
+{
+	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(sets) && drops_all(in->spec); i++) {
+		add(in, arena_printf(&in->arena, "capabilities %s", sets[i]), "0000000000000000",
+			status_field(in, sets[i]));
+	}
+	add(in, "no new privileges", "1", status_field(in, "NoNewPrivs"));
+	if (!in->spec->allow_missing[LAYER_SECCOMP]) {
+		add(in, "seccomp mode", "2", status_field(in, "Seccomp"));
+	}
+}
+
+/* --- namespaces --- */
+
+static void check_namespaces(struct inside *in)
+{
+	/* An engine leaves the last two with the host, unless it is configured otherwise. */
+	static const char *const names[] = {"mnt", "pid", "net", "ipc", "uts", "user", "cgroup"};
+	size_t count = in->spec->backend == BACKEND_NATIVE ? ARRAY_SIZE(names) : 5;
+	const char *text = probe_section(in->look, "namespaces");
+
+	for (size_t i = 0; i < count; i++) {
+		char target[64];
+		ssize_t n = readlink(arena_printf(&in->arena, "/proc/self/ns/%s", names[i]), target,
+			sizeof(target) - 1);
+		bool own;
+
+		target[n > 0 ? n : 0] = '\0';
+		own = strstr(text, arena_printf(&in->arena, "%s:[", names[i])) != NULL &&
+		      strstr(text, target) == NULL;
+		add(in, arena_printf(&in->arena, "namespace %s", names[i]), "its own",
+			own ? "its own" : "the host's");
+	}
+}
+
+/* --- mounts --- */
+
+struct mount {
+	const char *target, *type;
+	bool read_only;
+};
+
+/* \040 and the like are what the kernel writes for blanks. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' &&
+			from[3] != '\0') {
+			*to = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) |
+				     (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* One line of mountinfo, proc(5): the fifth field is the place, the sixth its options, behind " - "
+ * stands the type. */
+static bool parse_mount(struct arena *arena, char *line, struct mount *ret)
+{
+	char *dash = strstr(line, " - "), *save = NULL, *field = NULL;
+	const char *options;
+
+	if (dash == NULL) {
+		return false;
+	}
+	*dash = '\0';
+	ret->type = arena_strndup(arena, dash + 3, strcspn(dash + 3, " "));
+	for (int i = 0; i < 5; i++) {
+		field = strtok_r(i == 0 ? line : NULL, " ", &save);
+	}
+	options = strtok_r(NULL, " ", &save);
+	if (field == NULL || options == NULL) {
+		return false;
+	}
+	unescape(field);
+	ret->target = field;
+	ret->read_only =
+		strncmp(options, "ro", 2) == 0 && (options[2] == ',' || options[2] == '\0');
+	return true;
+}
+
+struct mounts {
+	struct mount *items;
+	size_t count;
+};
+
+static void read_mounts(struct inside *in, struct mounts *ret)
+{
+	char *text = arena_strdup(&in->arena, probe_section(in->look, "mounts")), *save = NULL;
+	size_t lines = 1;
+
+	for (const char *c = text; *c != '\0'; c++) {
+		lines += *c == '\n' ? 1 : 0;
+	}
+	*ret = (struct mounts){.items = arena_calloc(&in->arena, lines, sizeof(*ret->items))};
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+		line = strtok_r(NULL, "\n", &save)) {
+		ret->count += parse_mount(&in->arena, line, &ret->items[ret->count]) ? 1 : 0;
+	}
+}
+
+/* What is on top there. */
+static const struct mount *mount_at(const struct mounts *mounts, const char *target)
+{
+	for (size_t i = mounts->count; i > 0; i--) {
+		if (strcmp(mounts->items[i - 1].target, target) == 0) {
+			return &mounts->items[i - 1];
+		}
+	}
+	return NULL;
+}
+
+static void check_mount(
+	struct inside *in, const struct mounts *mounts, const char *target, bool read_only)
+{
+	const struct mount *mount = mount_at(mounts, target);
+
+	add(in, arena_printf(&in->arena, "mount %s", target), read_only ? "read-only" : "writable",
+		mount == NULL      ? "not there"
+		: mount->read_only ? "read-only"
+				   : "writable");
+}
+
+static bool is_decided(const struct sandbox_spec *spec, const struct mount *mount)
+{
+	for (size_t i = 0; i < spec->mount_count; i++) {
+		if (strcmp(spec->mounts[i].target, mount->target) == 0) {
+			return true;
+		}
+	}
+	return strcmp(mount->target, "/") == 0;
+}
+
+/* A place where what is written reaches the host's disk or devices. What the kernel makes for itself, and
+ * memory, is neither; of the host's device nodes there are those that are the same for everybody. */
+static bool reaches_host(const struct mount *mount)
+{
+	static const char *const harmless[] = {"proc", "sysfs", "devpts", "devtmpfs", "tmpfs",
+		"mqueue", "cgroup", "cgroup2", "ramfs"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(harmless); i++) {
+		if (strcmp(mount->type, harmless[i]) == 0) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static void check_others(struct inside *in, const struct mounts *mounts)
+{
+	_cleanup_buf_ struct buf found = {0};
+
+	for (size_t i = 0; i < mounts->count; i++) {
+		const struct mount *mount = &mounts->items[i];
+
+		if (!mount->read_only && reaches_host(mount) && !is_decided(in->spec, mount)) {
+			buf_addf(&found, "%s%s", found.len > 0 ? " " : "", mount->target);
+		}
+	}
+	add(in, "other writable mounts", "none", found.len > 0 ? found.data : "none");
+}
+
+static void check_mounts(struct inside *in)
+{
+	struct mounts mounts;
+
+	read_mounts(in, &mounts);
+	check_mount(in, &mounts, "/", in->spec->read_only_root);
+	check_mount(in, &mounts, "/run/creel/init", true);
+	for (size_t i = 0; i < in->spec->mount_count; i++) {
+		check_mount(in, &mounts, in->spec->mounts[i].target, in->spec->mounts[i].read_only);
+	}
+	for (size_t i = 0; i < in->spec->tmpfs.count; i++) {
+		const char *item = in->spec->tmpfs.items[i];
+		const char *target = arena_strndup(&in->arena, item, strcspn(item, ":"));
+		const struct mount *mount = mount_at(&mounts, target);
+
+		add(in, arena_printf(&in->arena, "tmpfs %s", target), "tmpfs",
+			mount != NULL ? mount->type : "not there");
+	}
+	check_others(in, &mounts);
+}
+
+/* --- limits --- */
+
+static const struct {
+	const char *name, *label;
+} limit_labels[] = {
+	{"core", "Max core file size"},
+	{"cpu", "Max cpu time"},
+	{"data", "Max data size"},
+	{"fsize", "Max file size"},
+	{"memlock", "Max locked memory"},
+	{"msgqueue", "Max msgqueue size"},
+	{"nofile", "Max open files"},
+	{"nproc", "Max processes"},
+	{"rss", "Max resident set"},
+	{"sigpending", "Max pending signals"},
+	{"stack", "Max stack size"},
+};
+
+/* "soft:hard" of one line of /proc/self/limits. */
+static const char *limit_of(struct inside *in, const char *label)
+{
+	const char *text = strstr(probe_section(in->look, "limits"), label);
+	char soft[32], hard[32];
+
+	if (text == NULL || sscanf(text + strlen(label), "%31s %31s", soft, hard) != 2) {
+		return "not there";
+	}
+	return arena_printf(&in->arena, "%s:%s", soft, hard);
+}
+
+static const char *limit_text(struct inside *in, int64_t value)
+{
+	return value < 0 ? "unlimited" : arena_printf(&in->arena, "%" PRId64, value);
+}
+
+static void check_ulimit(struct inside *in, const struct spec_ulimit *limit)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(limit_labels); i++) {
+		int64_t soft = limit->soft >= 0 ? limit->soft : limit->hard;
+		int64_t hard = limit->hard >= 0 ? limit->hard : limit->soft;
+
+		if (strcmp(limit_labels[i].name, limit->name) == 0) {
+			add(in, arena_printf(&in->arena, "ulimit %s", limit->name),
+				arena_printf(&in->arena, "%s:%s", limit_text(in, soft),
+					limit_text(in, hard)),
+				limit_of(in, limit_labels[i].label));
+		}
+	}
+}
+
+/* --- the rest --- */
+
+static void check_network(struct inside *in)
+{
+	const char *text = probe_section(in->look, "network");
+	_cleanup_buf_ struct buf found = {0};
+
+	if (strcmp(in->spec->network, "none") != 0) {
+		return;
+	}
+	while (*text != '\0') {
+		size_t line = strcspn(text, "\n"), blank = strspn(text, " ");
+		const char *colon = memchr(text, ':', line);
+
+		if (colon != NULL) {
+			buf_addf(&found, "%s%.*s", found.len > 0 ? " " : "",
+				(int)(colon - text - (ptrdiff_t)blank), text + blank);
+		}
+		text += line + (text[line] == '\n' ? 1 : 0);
+	}
+	add(in, "network interfaces", "lo", found.len > 0 ? found.data : "");
+}
+
+static bool has_line(const char *text, const char *line, size_t len)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		if (n == len && strncmp(text, line, len) == 0) {
+			return true;
+		}
+		text += n + (text[n] == '\n' ? 1 : 0);
+	}
+	return false;
+}
+
+static void check_environment(struct inside *in, const struct strv *env)
+{
+	const char *text = probe_section(in->look, "environment");
+	_cleanup_buf_ struct buf given = {0}, missing = {0}, more = {0};
+
+	for (size_t i = 0; i < env->count; i++) {
+		size_t len = strcspn(env->items[i], "=");
+
+		buf_addf(&given, "%.*s\n", (int)len, env->items[i]);
+		if (!has_line(text, env->items[i], len)) {
+			buf_addf(&missing, " %.*s", (int)len, env->items[i]);
+		}
+	}
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		if (given.len == 0 || !has_line(given.data, text, n)) {
+			buf_addf(&more, " %.*s", (int)n, text);
+		}
+		text += n + (text[n] == '\n' ? 1 : 0);
+	}
+	add(in, "variables that are missing", "none", missing.len > 0 ? missing.data + 1 : "none");
+	add(in, "other variables", "none", more.len > 0 ? more.data + 1 : "none");
+}
+
+void probe_inside(struct probe *probe, const struct sandbox_spec *spec,
+	const struct probe_look *look, const struct strv *env)
+{
+	struct inside in = {.probe = probe, .spec = spec, .look = look};
+
+	check_user(&in);
+	check_privileges(&in);
+	check_namespaces(&in);
+	check_mounts(&in);
+	for (size_t i = 0; i < spec->ulimit_count; i++) {
+		check_ulimit(&in, &spec->ulimits[i]);
+	}
+	check_network(&in);
+	check_environment(&in, env);
+	add(&in, "open descriptors", "0\n1\n2\n", probe_section(look, "descriptors"));
+	add(&in, "working directory", spec->workdir, probe_section(look, "workdir"));
+	arena_finish(&in.arena);
+}
