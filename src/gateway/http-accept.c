@@ -156,6 +156,19 @@ static int check_body(struct http_exchange *x)
 	return 0;
 }
 
+static int check_upgrade(struct http_exchange *x)
+{
+	const char *protocol = x->route->upgrade;
+
+	if (protocol == NULL || (http_head_lists(&x->head, "connection", "upgrade") &&
+					http_head_lists(&x->head, "upgrade", protocol))) {
+		return 0;
+	}
+	http_exchange_add_header(x, "Upgrade", protocol);
+	return refuse(x, 426, "upgrade_required", "this route goes on in another protocol",
+		"send Connection: Upgrade and Upgrade with its name");
+}
+
 /* Memory for a large body is only for those whom the broker knows. */
 static void on_checked(void *arg, const json_t *result, const struct gateway_failure *failure)
 {
@@ -196,5 +209,6 @@ int http_accept_head(struct http_exchange *x)
 	r = r == 0 ? check_route(x, match, &allow) : r;
 	r = r == 0 ? check_caller(x) : r;
 	r = r == 0 ? check_body(x) : r;
+	r = r == 0 ? check_upgrade(x) : r;
 	return r == 0 ? check_large(x) : r;
 }

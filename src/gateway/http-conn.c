@@ -104,7 +104,7 @@ static uint64_t deadline(const struct http_conn *conn)
 static void arm(struct http_conn *conn)
 {
 	int ms = clock_left_ms(deadline(conn));
-	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timeval wait = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000L};
 
 	if (conn->doomed) {
 		return;
@@ -464,11 +464,9 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	if (conn->doomed) {
-		http_conn_free(conn);
-	} else if (clock_now_ns() < deadline(conn)) {
+	if (!conn->doomed && clock_now_ns() < deadline(conn)) {
 		arm(conn);
-	} else if (conn->out == NULL &&
+	} else if (!conn->doomed && conn->out == NULL &&
 		   ((conn->state == CONN_HEAD && conn->in.len > 0) || conn->state == CONN_BODY)) {
 		http_conn_refuse(conn, 408, "timeout", "the request took too long to arrive");
 	} else {

@@ -144,6 +144,8 @@ struct http_route {
 	const struct http_field *fields; /* NULL: none */
 	const char *answer; /* JSON Schema of a success's "result", of the whole answer when RAW */
 	const char *type; /* of a RAW answer that is no JSON */
+	const char *
+		upgrade; /* the protocol that the handler goes on with; 426 for whom asks for none */
 };
 
 enum {

@@ -144,7 +144,14 @@ static json_t *responses(const struct http_route *route, bool has_body)
 {
 	json_t *all = json_object();
 
-	(void)json_object_set_new(all, "200", success(route));
+	if (route->upgrade != NULL) {
+		(void)json_object_set_new(all, "101",
+			json_pack("{s:s}", "description",
+				"The connection speaks the other protocol"));
+		add_failure(all, "426", "The request asks for no upgrade");
+	} else {
+		(void)json_object_set_new(all, "200", success(route));
+	}
 	if (route->fields != NULL && route->fields->name != NULL) {
 		add_failure(all, "400", "The request is malformed, or the tool failed");
 	}
@@ -189,7 +196,7 @@ static void lower(const char *text, char ret[16])
 {
 	size_t i = 0;
 
-	for (; text[i] != '\0' && i < 15; i++) {
+	for (; i < 15 && text[i] != '\0'; i++) {
 		ret[i] = (char)(text[i] | 0x20);
 	}
 	ret[i] = '\0';

@@ -70,7 +70,7 @@ static void begin(struct stream *stream, const json_t *auth)
 	static const char hello[] = "retry: 1000\n\n";
 	struct gateway *gateway = http_exchange_gateway(stream->x);
 	unsigned ms = http_exchange_limits(stream->x)->heartbeat_ms;
-	struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000UL};
 
 	http_exchange_begin(stream->x, 200, "text/event-stream");
 	http_exchange_write(stream->x, hello, sizeof(hello) - 1);

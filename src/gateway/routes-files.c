@@ -2,13 +2,13 @@
 /* The files of a session's workspace, through the file tools. */
 #include "gateway/routes.h"
 
-#define FIELD_PATH(where, must, text)                         \
-	{                                                     \
-		"path", where, HTTP_STRING, must, .doc = text \
+#define FIELD_PATH(where, must, text)                           \
+	{                                                       \
+		"path", where, HTTP_STRING, must, .doc = (text) \
 	}
-#define FIELD_LIMIT(text)                                         \
-	{                                                         \
-		"limit", HTTP_IN_QUERY, HTTP_INTEGER, .doc = text \
+#define FIELD_LIMIT(text)                                           \
+	{                                                           \
+		"limit", HTTP_IN_QUERY, HTTP_INTEGER, .doc = (text) \
 	}
 #define FIELD_NO_IGNORE                                             \
 	{                                                           \
@@ -83,9 +83,45 @@ static const struct http_field grep_fields[] = {
 	FIELD_END,
 };
 
+/* The read tool by the byte, for programs: a model is not told of it. */
+static void read_raw(struct http_exchange *x)
+{
+	json_t *fields = http_exchange_fields(x), *args;
+
+	if (fields == NULL) {
+		return;
+	}
+	args = json_copy(fields);
+	(void)json_object_del(args, "agent");
+	(void)json_object_del(args, "session");
+	(void)json_object_set_new(args, "raw", json_true());
+	http_exchange_call(
+		x, &(struct http_tool_call){
+			   .agent = json_string_value(json_object_get(fields, "agent")),
+			   .session = json_string_value(json_object_get(fields, "session")),
+			   .tool = "read",
+			   .args = args,
+			   .denied_status = 403,
+		   });
+	json_decref(fields);
+}
+
+static const struct http_field raw_fields[] = {
+	FIELD_SESSION(HTTP_IN_QUERY),
+	FIELD_AGENT(HTTP_IN_QUERY),
+	FIELD_PATH(HTTP_IN_QUERY, true, a_file),
+	{"offset", HTTP_IN_QUERY, HTTP_INTEGER, .doc = "first byte, from 0"},
+	FIELD_LIMIT("most bytes, up to 5 MiB"),
+	FIELD_END,
+};
+
 const struct http_route routes_files[] = {
 	{HTTP_GET, "/v1/files", "readFile", "files", "Read a page of a text file, or an image.",
 		.flags = HTTP_ROUTE_MISSING, .tool = "read", .fields = read_fields,
+		.answer = ANSWER_TOOL},
+	{HTTP_GET, "/v1/files/raw", "readBytes", "files",
+		"Read the bytes of a file: details has size, offset, bytes, encoding and data.",
+		.flags = HTTP_ROUTE_MISSING, .run = read_raw, .fields = raw_fields,
 		.answer = ANSWER_TOOL},
 	{HTTP_PUT, "/v1/files", "writeFile", "files", "Write a file.", .flags = HTTP_ROUTE_LARGE,
 		.tool = "write", .fields = write_fields, .answer = ANSWER_TOOL},

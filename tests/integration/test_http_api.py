@@ -6,7 +6,8 @@ import time
 import jsonschema
 import pytest
 
-from http_front import ADMIN, MAIN_ONLY, Front, invoke, request
+from http_front import ADMIN, MAIN_ONLY, Answer, Front, invoke, request
+from support import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,7 @@ def test_fields_arrive(front, method, path, body, args):
     ("POST", "/v1/files/edit", {"path": "a", "oldText": "b", "newText": "c", "sessionKey": "main"}, "edit",
      {"path": "a", "oldText": "b", "newText": "c"}),
     ("POST", "/v1/files/patch", {"input": "*** Begin Patch"}, "apply_patch", {"input": "*** Begin Patch"}),
+    ("GET", "/v1/files/raw?path=a&offset=0", None, "read", {"path": "a", "offset": 0, "raw": True}),
     ("GET", "/v1/files/ls", None, "ls", {}),
     ("GET", "/v1/files/glob?pattern=**%2F*.c&noIgnore=1", None, "glob",
      {"pattern": "**/*.c", "noIgnore": True}),
@@ -204,16 +206,22 @@ def test_the_document_is_openapi(document):
         fields = [f for f in op.data["parameters"] if f["in"] == "path"]
         assert [f["name"] for f in fields] == named and all(f["required"] for f in fields), op
         assert op.data["summary"].endswith(".") and op.data["tags"], op
-        assert "200" in op.data["responses"] and "default" in op.data["responses"], op
+        assert {"200", "101"} & set(op.data["responses"]) and "default" in op.data["responses"], op
         for field in op.data["parameters"]:
             assert field["description"] and field["schema"]["type"] in ("string", "integer", "boolean"), op
         for answer in op.data["responses"].values():
-            for media in answer["content"].values():
+            for media in answer.get("content", {}).values():
                 jsonschema.Draft202012Validator.check_schema(media.get("schema", {}))
         if op.body_schema:
             jsonschema.Draft202012Validator.check_schema(op.body_schema)
     references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
     assert references == {"#/components/schemas/Failure"}
+
+
+def test_the_page_names_every_route(document):
+    page = (ROOT / "docs/API.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `([A-Z]+ /[^`]*)` \|", page, re.M))
+    assert named == {f"{op.method} {op.template}" for op in operations(document)}
 
 
 def validate(document, op, answer):
@@ -252,9 +260,19 @@ def provoke_mcp(front, op, status):
         **session, "MCP-Protocol-Version": "2025-03-26"})
 
 
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "creel-frames"}
+
+
 def provoke(front, op, status):
     """An answer with this status from this route."""
-    send = front.request
+    def send(*args, headers=None, **kwargs):
+        return front.request(*args, headers=(UPGRADE if "101" in op.data["responses"] else {}) | (headers or {}),
+                             **kwargs)
+    if status == 101:
+        with front.connect() as connection:
+            return Answer(*connection.send(request(op.method, op.path(), op.body(), headers=UPGRADE)).head(), b"")
+    if status == 426:
+        return send(op.method, op.path(), op.body(), headers={"Connection": None})
     if op.path() == "/mcp" and status in (200, 400, 404):
         return provoke_mcp(front, op, status)
     if status == 200 and op.id == "watchEvents":
@@ -289,7 +307,7 @@ def test_every_documented_status_of_every_route(front, document):
                 continue
             answer = provoke(front, op, int(status))
             assert answer.status == int(status), f"{op} {status}: {answer}"
-            if not isinstance(answer, Stream):
+            if answer.status != 101 and not isinstance(answer, Stream):
                 validate(document, op, answer)
 
 
@@ -314,7 +332,7 @@ def test_what_the_document_refuses_is_refused(front, document):
         for name in (op.body_schema or {"properties": {}})["properties"]:
             if name == "args" or op.id == "mcpSend":  # answered as JSON-RPC answers
                 continue
-            answer = front.request(op.method, op.path(), {**op.body(), name: [1]})
+            answer = front.request(op.method, op.path(), {**op.body(), name: [1]}, headers=UPGRADE)
             assert answer.status == 400 and answer.error["message"].startswith(name), f"{op} {name}"
 
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
@@ -13,6 +14,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/own.h"
+#include "gateway/exec-relay.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024 };
 
@@ -431,6 +433,28 @@ struct gateway_watch *gateway_unwatch(struct gateway_watch *watch)
 		free(watch);
 	}
 	return NULL;
+}
+
+/* --- exec --- */
+
+/* Says how much came behind the request, and ends. */
+void exec_relay_start(struct gateway *gateway, const struct exec_relay_opts *opts)
+{
+	static const char refused[] =
+		"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\n"
+		"Content-Length: 64\r\n\r\n{\"ok\":false,\"error\":{"
+		"\"type\":\"unauthorized\",\"message\":\"unknown\"}}";
+	static const char taken[] = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n"
+				    "Upgrade: creel-frames\r\n\r\n";
+	_cleanup_close_ int fd = opts->adopt_fd;
+
+	(void)gateway;
+	if (!is_known(opts->caller)) {
+		(void)send(fd, refused, sizeof(refused) - 1, MSG_NOSIGNAL);
+		return;
+	}
+	(void)send(fd, taken, sizeof(taken) - 1, MSG_NOSIGNAL);
+	(void)send(fd, opts->early, opts->early_len, MSG_NOSIGNAL);
 }
 
 /* --- life --- */
