@@ -17,10 +17,11 @@
 
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/mem.h"
 #include "base/own.h"
 #include "base/path.h"
 
-enum { KNOCK_TIMEOUT_MS = 2000 };
+enum { KNOCK_TIMEOUT_MS = 2000, INFO_TIMEOUT_MS = 20000, INFO_MAX = 1024 * 1024 };
 
 #define DEFAULT_SOCKET "/var/run/docker.sock"
 
@@ -145,5 +146,62 @@ int engine_knock(const char *socket_path, struct error *err)
 		return error_plain(err, EPROTO,
 			"what listens at '%s' does not answer as a container engine", socket_path);
 	}
+	return 0;
+}
+
+/* The body of an answer; NULL when it is none. A new reference. */
+static json_t *parse_answer(const char *answer, size_t len)
+{
+	static const char end[] = "\r\n\r\n";
+	const char *body = memmem(answer, len, end, sizeof(end) - 1);
+
+	if (len < 12 || memcmp(answer + 8, " 200", 4) != 0 || body == NULL) {
+		return NULL;
+	}
+	body += sizeof(end) - 1;
+	return json_loadb(body, len - (size_t)(body - answer), 0, NULL);
+}
+
+/* What runc is called where it is the default; the second is containerd's name for the same. */
+static bool is_default_runtime(const json_t *info, const char *name)
+{
+	const char *by_default = json_string_value(json_object_get(info, "DefaultRuntime"));
+
+	return strcmp(name, by_default != NULL ? by_default : "runc") == 0 ||
+	       strcmp(name, "io.containerd.runc.v2") == 0 ||
+	       strcmp(name, "io.containerd.runtime.v1.linux") == 0;
+}
+
+int engine_other_runtimes(
+	const char *socket_path, struct arena *arena, struct strv *ret, struct error *err)
+{
+	static const char request[] = "GET /info HTTP/1.0\r\nHost: engine\r\n\r\n";
+	_cleanup_close_ int fd = dial(socket_path, err);
+	_cleanup_free_ char *answer = NULL;
+	json_t *info, *value;
+	const char *name;
+	size_t len;
+
+	if (fd < 0) {
+		return fd;
+	}
+	if (send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) != (ssize_t)sizeof(request) - 1) {
+		return error_set(
+			err, errno, "the container engine at '%s' takes no request", socket_path);
+	}
+	answer = xmalloc(INFO_MAX);
+	len = read_some(fd, answer, INFO_MAX, clock_after_ns(INFO_TIMEOUT_MS * NS_PER_MS));
+	info = parse_answer(answer, len);
+	if (info == NULL) {
+		return error_plain(err, EPROTO,
+			"what listens at '%s' does not answer as a container engine", socket_path);
+	}
+	json_object_foreach(json_object_get(info, "Runtimes"), name, value)
+	{
+		if (!is_default_runtime(info, name)) {
+			strv_add(ret, arena, name);
+		}
+	}
+	json_decref(info);
 	return 0;
 }

@@ -15,4 +15,9 @@ int engine_find(struct decision *decision, struct error *err);
 /* Ask the engine at a socket for a sign of life, 2 s at most. 0, or why there is none. */
 int engine_knock(const char *socket_path, struct error *err);
 
+/* Names of the runtimes that the engine has beside its default one; its memory is the arena's. An
+ * engine that says nothing of them has none. */
+int engine_other_runtimes(
+	const char *socket_path, struct arena *arena, struct strv *ret, struct error *err);
+
 #endif

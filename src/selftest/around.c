@@ -348,7 +348,10 @@ static void foreign_workdir(struct column *c)
 	struct error err;
 	char what[160] = "";
 
-	for (int fd = 3; fd < 12; fd++) {
+	/* A container takes a hundred times as long; 7 and 8 are what runc had open. */
+	bool slow = c->out->backend == BACKEND_DOCKER;
+
+	for (int fd = slow ? 7 : 3; fd < (slow ? 9 : 12); fd++) {
 		char workdir[32];
 
 		(void)snprintf(workdir, sizeof(workdir), "/proc/self/fd/%d", fd);

@@ -23,9 +23,11 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "os/sys.h"
+#include "sandbox/engine.h"
 #include "selftest/column.h"
 
-enum { NOBODY = 65534, COLUMNS_MAX = 16 };
+/* Columns: the decisions, three native ones, two of docker, and one per other runtime. */
+enum { NOBODY = 65534, RUNTIMES_MAX = 8, COLUMNS_MAX = 6 + RUNTIMES_MAX };
 
 static size_t column_size(void)
 {
@@ -90,14 +92,59 @@ static void add_native(struct selftest *s)
 	column->as_user = root;
 }
 
-static void add_docker(struct selftest *s)
+/* What sandboxes of an empty configuration would use. The path is the arena's. */
+static const char *find_socket(const struct selftest_opts *opts, struct arena *arena)
 {
+	struct config config = {.root = json_object(),
+		.brand = brand_by_name("creel"),
+		.home = "/",
+		.state_dir = "/nonexistent"};
+	const struct decide_request request = {.workspace = "/tmp"};
+	const char *path = opts->docker_socket;
+	struct decision *decision = NULL;
+	struct error ignored;
+
+	if (path == NULL && decide(&config, &request, &decision, &ignored) == 0 &&
+		engine_find(decision, &ignored) == 0) {
+		path = arena_strdup(arena, decision->spec.docker_socket);
+	}
+	(void)decision_free(decision);
+	json_decref(config.root);
+	return path;
+}
+
+/* It becomes part of a configuration. */
+static bool is_plain_name(const char *name)
+{
+	return strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
+	       strlen(name);
+}
+
+static void add_docker(struct selftest *s, const struct selftest_opts *opts)
+{
+	_cleanup_arena_ struct arena arena = {0};
 	struct selftest_column *column = add_column(s, "docker");
+	const char *socket = find_socket(opts, &arena);
+	struct strv runtimes = {0};
+	struct error ignored;
 
 	column->backend = BACKEND_DOCKER;
+	/* No engine: the one column says so. */
+	if (socket == NULL || engine_other_runtimes(socket, &arena, &runtimes, &ignored) < 0) {
+		return;
+	}
 	column = add_column(s, "docker, uid 0");
 	column->backend = BACKEND_DOCKER;
 	column->inside_root = true;
+	for (size_t i = 0; i < runtimes.count && i < RUNTIMES_MAX; i++) {
+		if (is_plain_name(runtimes.items[i])) {
+			column = add_column(
+				s, arena_printf(&arena, "docker, %.14s", runtimes.items[i]));
+			column->backend = BACKEND_DOCKER;
+			(void)snprintf(
+				column->runtime, sizeof(column->runtime), "%s", runtimes.items[i]);
+		}
+	}
 }
 
 static void add_columns(struct selftest *s, const struct selftest_opts *opts)
@@ -108,7 +155,7 @@ static void add_columns(struct selftest *s, const struct selftest_opts *opts)
 		add_native(s);
 	}
 	if (opts->backend == NULL || strcmp(opts->backend, "docker") == 0) {
-		add_docker(s);
+		add_docker(s, opts);
 	}
 	column = add_column(s, "decisions");
 	column->decisions = true;

@@ -125,6 +125,7 @@ def test_the_container_is_closed(inspected, docker, workspace):
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["LogConfig"]["Type"] == "none"
     assert host["PidsLimit"] == 512
+    assert {"/proc/kcore", "/proc/interrupts", "/proc/slabinfo", "/sys/firmware"} <= set(host["MaskedPaths"])
     assert host["IpcMode"] == "private" and host["PidMode"] == "" and host["UTSMode"] == ""
     assert sorted(host["Tmpfs"]) == ["/run", "/tmp", "/var/tmp"]
     mounts = {m["Destination"]: (m["Source"], m["RW"]) for m in made["Mounts"]}

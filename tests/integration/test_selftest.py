@@ -51,6 +51,19 @@ def test_every_attack_has_a_result(report):
     assert len(tried) >= 140
 
 
+def test_containers_hold_too(creel_bin, home, clean_engine):
+    done = subprocess.run([creel_bin, "selftest", "--backend", "docker", "--json", "--socket",
+                           clean_engine.socket], timeout=300, env={**BASE_ENV, "HOME": str(home)},
+                          capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    columns = {c["name"]: c for c in json.loads(done.stdout)["columns"]}
+    assert sorted(columns) == ["decisions", "docker", "docker, other", "docker, uid 0"]
+    for name, column in columns.items():
+        bad = [r for r in column["results"] if r["outcome"] in ("fell", "broken")]
+        assert column["ran"] and bad == [], (name, column["problem"])
+    assert len([r for r in columns["docker"]["results"] if r["outcome"] == "held"]) >= 100
+    assert done.returncode == 0
+
+
 def test_names_are_unique(report):
     names = [a["id"] for a in report[1]["attacks"]]
     assert len(set(names)) == len(names)

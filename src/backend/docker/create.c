@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/sysinfo.h>
 
 #include "base/arena.h"
 #include "base/error.h"
@@ -217,6 +218,32 @@ static void add_limits(json_t *host, const struct sandbox_spec *spec)
 	}
 }
 
+/* --- what the kernel tells --- */
+
+/*
+ * Covered in /proc and /sys: what engines cover by themselves, in their newest versions, and what root
+ * in a container could read besides. A list replaces the engine's own.
+ */
+static json_t *masked_paths(void)
+{
+	static const char *const paths[] = {"/proc/acpi", "/proc/asound", "/proc/interrupts",
+		"/proc/kcore", "/proc/key-users", "/proc/keys", "/proc/kmsg", "/proc/kpagecount",
+		"/proc/kpageflags", "/proc/latency_stats", "/proc/sched_debug", "/proc/scsi",
+		"/proc/slabinfo", "/proc/timer_list", "/proc/timer_stats", "/proc/vmallocinfo",
+		"/sys/devices/virtual/powercap", "/sys/firmware"};
+	json_t *list = json_array();
+	int processors = get_nprocs_conf();
+
+	for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+		json_array_append_new(list, json_string(paths[i]));
+	}
+	for (int i = 0; i < processors; i++) {
+		json_array_append_new(
+			list, json_sprintf("/sys/devices/system/cpu/cpu%d/thermal_throttle", i));
+	}
+	return list;
+}
+
 static json_t *host_config(const struct sandbox_spec *spec, const struct create_opts *opts)
 {
 	json_t *host = json_pack("{s:s,s:b,s:o,s:o,s:o,s:o,s:{s:s},s:{s:s},s:b,s:s,s:b,s:b}",
@@ -229,6 +256,7 @@ static json_t *host_config(const struct sandbox_spec *spec, const struct create_
 	if (spec->runtime != NULL) {
 		json_object_set_new(host, "Runtime", json_string(spec->runtime));
 	}
+	json_object_set_new(host, "MaskedPaths", masked_paths());
 	add_mounts(host, spec, opts);
 	add_limits(host, spec);
 	return host;
