@@ -13,14 +13,16 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/broker.h"
+#include "broker/images.h"
 #include "os/sys.h"
 #include "tools/tool.h"
 
 enum {
-	FRONT_BUS_FD = 3, /* and the listening sockets behind it, see src/gateway/main.c */
+	FRONT_BUS_FD = 3, /* what is behind it: see src/gateway/main.c */
 	/* One that dies sooner than this after its start is started again later and later. */
 	STEADY_MS = 10 * 1000,
 	BACKOFF_FIRST_MS = 50,
@@ -34,6 +36,7 @@ enum {
 struct front {
 	pid_t pid; /* 0: none runs */
 	struct bus_channel *channel;
+	struct images *images;
 	uint64_t started_ns;
 	unsigned backoff_ms, restarts;
 	bool ready, stopping;
@@ -190,22 +193,23 @@ static void put_fd(int fd, int target)
 	}
 }
 
-__attribute__((noreturn)) static void run_front(const struct broker *broker, int bus_fd)
+__attribute__((noreturn)) static void run_front(
+	const struct broker *broker, int bus_fd, int images_fd)
 {
 	char tcp[16], local[16];
 	const char *const argv[] = {"creel-front", tcp, local, NULL};
 	char *const env[] = {NULL};
-	int high[3] = {bus_fd, broker->tcp_fd, broker->unix_fd};
+	int high[] = {bus_fd, images_fd, broker->tcp_fd, broker->unix_fd};
 	sigset_t none;
 
 	/* Out of the way of where they go. */
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < (int)ARRAY_SIZE(high); i++) {
 		high[i] = high[i] >= 0 ? fcntl(high[i], F_DUPFD_CLOEXEC, 16) : FD_NONE;
 		put_fd(high[i], FRONT_BUS_FD + i);
 	}
-	(void)snprintf(tcp, sizeof(tcp), "%d", broker->tcp_fd >= 0 ? FRONT_BUS_FD + 1 : -1);
-	(void)snprintf(local, sizeof(local), "%d", broker->unix_fd >= 0 ? FRONT_BUS_FD + 2 : -1);
-	(void)sys_close_range(FRONT_BUS_FD + 3, ~0U, 0);
+	(void)snprintf(tcp, sizeof(tcp), "%d", broker->tcp_fd >= 0 ? FRONT_BUS_FD + 2 : -1);
+	(void)snprintf(local, sizeof(local), "%d", broker->unix_fd >= 0 ? FRONT_BUS_FD + 3 : -1);
+	(void)sys_close_range(FRONT_BUS_FD + 4, ~0U, 0);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -216,14 +220,20 @@ __attribute__((noreturn)) static void run_front(const struct broker *broker, int
 static int launch(struct broker *broker, struct error *err)
 {
 	struct front *front = broker->front;
-	int pair[2];
+	_cleanup_close_ int images_fd = FD_NONE;
+	int pair[2], r;
 
+	front->images = images_free(front->images);
+	r = images_new(broker->base, &front->images, &images_fd, err);
+	if (r < 0) {
+		return r;
+	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0) {
 		return error_set(err, errno, "cannot start the front: socketpair");
 	}
 	front->pid = fork();
 	if (front->pid == 0) {
-		run_front(broker, pair[1]);
+		run_front(broker, pair[1], images_fd);
 	}
 	(void)close(pair[1]);
 	if (front->pid < 0) {
@@ -302,6 +312,7 @@ static void clean_up(struct broker *broker)
 	struct front *front = broker->front;
 
 	front->channel = bus_channel_free(front->channel);
+	front->images = images_free(front->images);
 	front->pid = 0;
 	front->ready = false;
 	while (broker->requests != NULL) {
@@ -316,6 +327,7 @@ void front_reaped(struct broker *broker, int pid, int status)
 	struct front *front = broker->front;
 	uint64_t lived_ms;
 
+	images_reaped(front != NULL ? front->images : NULL, pid);
 	if (front == NULL || pid != front->pid) {
 		return;
 	}

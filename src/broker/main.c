@@ -203,7 +203,7 @@ static void on_child(evutil_socket_t signo, short events, void *arg)
 
 	(void)signo;
 	(void)events;
-	/* Workers are known by their sockets; only the front by its pid. */
+	/* Workers are known by their sockets; the front and what it needs by their pids. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		front_reaped(arg, pid, status);
 	}

@@ -323,6 +323,44 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 	return box;
 }
 
+/* --- images --- */
+
+static int image_service(void *arg, struct error *err)
+{
+	const struct box_session *session = arg;
+	int fd = session->box->gateway->images_fd;
+
+	return fd >= 0 ? fd : error_plain(err, ENOSYS, "this gateway has no creel-image");
+}
+
+static void on_image(evutil_socket_t fd, short events, void *arg)
+{
+	struct box_session *session = arg;
+
+	(void)fd;
+	(void)events;
+	tool_session_image_event(session->tools);
+	box_update(session->box); /* the next in the queue may have asked for its file */
+}
+
+static void image_watch(void *arg, int fd, short events)
+{
+	struct box_session *session = arg;
+	short wanted = EV_PERSIST;
+
+	if (session->image != NULL) {
+		event_free(session->image);
+		session->image = NULL;
+	}
+	if (events == 0) {
+		return;
+	}
+	wanted |= (events & POLLIN) != 0 ? EV_READ : 0;
+	wanted |= (events & POLLOUT) != 0 ? EV_WRITE : 0;
+	session->image = event_new(session->box->gateway->base, fd, wanted, on_image, session);
+	(void)event_add(session->image, NULL);
+}
+
 /* --- sessions --- */
 
 struct box_session *box_session(struct front_box *box, struct held_grant *held)
@@ -344,6 +382,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.box = box,
 		.key = xstrdup(grant->decision.session_key),
 		.grant = held,
+		.images = {image_service, image_watch, s},
 		.tools = tool_session_new(&(struct tool_session_opts){
 			.link = box->link,
 			.host = &host_ops,
@@ -352,6 +391,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 			.backend_name = box->backend,
 			.container = box->name,
 			.may_background = process != NULL && process->allowed,
+			.images = &s->images,
 		}),
 	};
 	box->sessions = s;

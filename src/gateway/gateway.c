@@ -121,6 +121,7 @@ struct gateway *gateway_new(struct event_base *base, int bus_fd)
 	struct gateway *gateway = xcalloc(1, sizeof(*gateway));
 
 	gateway->base = base;
+	gateway->images_fd = FD_NONE;
 	gateway->grants = grants_new();
 	gateway->bus = bus_channel_new(base, bus_fd, &channel_ops, gateway);
 	events_init(gateway);

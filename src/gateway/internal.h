@@ -64,6 +64,8 @@ struct box_session {
 	struct front_box *box;
 	char *key;
 	struct tool_session *tools;
+	struct tool_images images; /* what tools ask for, and what was asked of the loop for it */
+	struct event *image;
 	struct held_grant *grant; /* whose decision the tools borrow */
 };
 
@@ -106,6 +108,7 @@ void gateway_call_lost(struct gateway_call *call, const struct error *why);
 struct gateway {
 	struct event_base *base;
 	struct bus_channel *bus;
+	int images_fd; /* creel-image's control socket; FD_NONE: none */
 	json_t *settings;
 	struct grants *grants;
 	struct front_box *boxes;

@@ -5,7 +5,8 @@
  *
  *	creel-front TCP UNIX
  *
- * with the bus on descriptor 3 and the listening sockets on TCP and UNIX (-1: none). It is confined
+ * with the bus on descriptor 3, creel-image's control socket (image/client.h) on 4 and the listening
+ * sockets on TCP and UNIX (-1: none). It is confined
  * (gateway/confine.h) before it reads anything from them, and ends with its broker.
  */
 #include <errno.h>
@@ -20,7 +21,7 @@
 #include "gateway/http.h"
 #include "gateway/internal.h"
 
-enum { BUS_FD = 3 };
+enum { BUS_FD = 3, IMAGES_FD };
 
 struct front {
 	struct event_base *base;
@@ -69,7 +70,7 @@ static bool take_listener(struct front *front, const char *text)
 	if (text[0] == '-') {
 		return true;
 	}
-	if (num_parse_u32(text, BUS_FD + 1, 1 << 20, &fd) < 0) {
+	if (num_parse_u32(text, IMAGES_FD + 1, 1 << 20, &fd) < 0) {
 		return false;
 	}
 	front->listeners[front->listener_count++] = (int)fd;
@@ -102,6 +103,7 @@ int main(int argc, char **argv)
 		return EXIT_FAILURE;
 	}
 	front.gateway = gateway_new(front.base, BUS_FD);
+	front.gateway->images_fd = IMAGES_FD;
 	front.gateway->settled = on_settled;
 	front.gateway->stop = on_stop;
 	front.gateway->arg = &front;

@@ -24,6 +24,11 @@ struct image_job {
 	size_t sent; /* of head and source together */
 };
 
+int image_service_adopt(int theirs, pid_t *ret_pid, struct error *err)
+{
+	return libexec_start("creel-image", "image", theirs, ret_pid, err);
+}
+
 int image_service_start(int *ret_fd, pid_t *ret_pid, struct error *err)
 {
 	_cleanup_close_ int ours = FD_NONE;
@@ -35,7 +40,7 @@ int image_service_start(int *ret_fd, pid_t *ret_pid, struct error *err)
 	}
 	ours = pair[0];
 	theirs = pair[1];
-	r = libexec_start("creel-image", "image", theirs, ret_pid, err);
+	r = image_service_adopt(theirs, ret_pid, err);
 	if (r == 0) {
 		*ret_fd = TAKE_FD(ours);
 	}

@@ -9,10 +9,12 @@
 
 /*
  * Start creel-image. *ret_fd is what jobs are made with, and may be handed to another process; closing
- * every copy ends the program, as does the end of this process. The child is the caller's to reap
- * (-1 for ret_pid: not wanted, when children are reaped elsewhere).
+ * every copy ends the program, as does the end of this process. The child is the caller's to reap.
  */
 int image_service_start(int *ret_fd, pid_t *ret_pid, struct error *err);
+
+/* The same on a socket that is there already: theirs is the program's end, borrowed. */
+int image_service_adopt(int theirs, pid_t *ret_pid, struct error *err);
 
 /* One image on its way. Needs socketpair(2) and sendmsg(2), no path and no new process. */
 struct image_job;
