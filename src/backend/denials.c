@@ -21,6 +21,7 @@ enum {
 	RING_EVENTS = 128,
 	/* A counter's file: snmp6 has 3 KiB, snmp 1.2. */
 	FILE_SIZE = 8192,
+	RING_SIZE = sizeof(uint64_t) + RING_EVENTS * sizeof(struct denial_event),
 };
 
 /* The counters, in the order in which they are told. */
@@ -28,7 +29,8 @@ enum counter { COUNT_ROUTES, COUNT_LOOKUPS, COUNT_MEMORY, COUNT_PIDS, COUNT_COUN
 
 struct denials {
 	struct denial_fds fds;
-	const struct sandbox_spec *spec;
+	struct sandbox_spec spec; /* network, memory, pids_limit */
+	char *network; /* owned */
 	struct arena arena; /* of the rows that were told last */
 	uint64_t next; /* sequence of the event to read next */
 	struct denial_event waiting[RING_EVENTS]; /* of commands that still run */
@@ -46,6 +48,28 @@ void denial_fds_finish(struct denial_fds *fds)
 	}
 }
 
+int denial_fds_pack(struct denial_fds *fds, int ret[DENIAL_FDS])
+{
+	int *const all[DENIAL_FDS] = {&fds->ring, &fds->net, &fds->net6, &fds->memory, &fds->pids};
+
+	for (size_t i = 0; i < DENIAL_FDS; i++) {
+		if (*all[i] < 0) {
+			*all[i] = memfd_create("creel-nothing", MFD_CLOEXEC);
+		}
+		if (*all[i] < 0) {
+			return -errno;
+		}
+		ret[i] = *all[i];
+	}
+	return 0;
+}
+
+void denial_fds_unpack(const int fds[DENIAL_FDS], struct denial_fds *ret)
+{
+	*ret = (struct denial_fds){
+		.ring = fds[0], .net = fds[1], .net6 = fds[2], .memory = fds[3], .pids = fds[4]};
+}
+
 /* the ring: the sequence that was written last, then the events */
 
 static off_t place_of(uint64_t sequence)
@@ -53,19 +77,26 @@ static off_t place_of(uint64_t sequence)
 	return (off_t)(sizeof(uint64_t) + (sequence % RING_EVENTS) * sizeof(struct denial_event));
 }
 
+int denial_ring_format(int fd)
+{
+	/* Read and written at fixed places: it never grows. */
+	return ftruncate(fd, 0) < 0 || ftruncate(fd, RING_SIZE) < 0 ? -errno : 0;
+}
+
 int denial_ring_make(void)
 {
 	int fd = memfd_create("creel-denials", MFD_CLOEXEC);
+	int r;
 
-	/* Read and written at fixed places: it never grows. */
-	if (fd >= 0 &&
-		ftruncate(fd, place_of(RING_EVENTS - 1) + (off_t)sizeof(struct denial_event)) < 0) {
-		int num = errno;
-
-		(void)close(fd);
-		return -num;
+	if (fd < 0) {
+		return -errno;
 	}
-	return fd >= 0 ? fd : -errno;
+	r = denial_ring_format(fd);
+	if (r < 0) {
+		(void)close(fd);
+		return r;
+	}
+	return fd;
 }
 
 void denial_ring_add(int fd, const struct denial_event *event)
@@ -107,27 +138,6 @@ static void read_ring(struct denials *d)
 			keep_waiting(d, &event);
 		}
 	}
-}
-
-struct denials *denials_new(struct denial_fds *fds, const struct sandbox_spec *spec)
-{
-	struct denials *d = xcalloc(1, sizeof(*d));
-
-	d->fds = *fds;
-	*fds = (struct denial_fds)DENIAL_FDS_NONE;
-	d->spec = spec;
-	d->next = 1;
-	return d;
-}
-
-struct denials *denials_free(struct denials *d)
-{
-	if (d != NULL) {
-		denial_fds_finish(&d->fds);
-		arena_finish(&d->arena);
-		free(d);
-	}
-	return NULL;
 }
 
 /* counters */
@@ -176,7 +186,7 @@ static const char *read_all(int fd, char text[FILE_SIZE])
 
 static void read_counters(const struct denials *d, uint64_t ret[COUNT_COUNT_])
 {
-	char text[FILE_SIZE];
+	char text[FILE_SIZE] = "";
 
 	(void)read_all(d->fds.net, text);
 	ret[COUNT_ROUTES] = table_value(text, "Ip:", "OutNoRoutes");
@@ -187,16 +197,43 @@ static void read_counters(const struct denials *d, uint64_t ret[COUNT_COUNT_])
 	ret[COUNT_PIDS] = line_value(read_all(d->fds.pids, text), "max");
 }
 
+struct denials *denials_new(struct denial_fds *fds, const struct sandbox_spec *spec)
+{
+	struct denials *d = xcalloc(1, sizeof(*d));
+	uint64_t last;
+
+	d->fds = *fds;
+	*fds = (struct denial_fds)DENIAL_FDS_NONE;
+	d->network = xstrdup(spec->network != NULL ? spec->network : "none");
+	d->spec = (struct sandbox_spec){
+		.network = d->network, .memory = spec->memory, .pids_limit = spec->pids_limit};
+	if (d->fds.ring < 0 || pread(d->fds.ring, &last, sizeof(last), 0) != sizeof(last)) {
+		last = 0;
+	}
+	d->next = last + 1;
+	read_counters(d, d->counters);
+	return d;
+}
+
+struct denials *denials_free(struct denials *d)
+{
+	if (d != NULL) {
+		denial_fds_finish(&d->fds);
+		arena_finish(&d->arena);
+		free(d->network);
+		free(d);
+	}
+	return NULL;
+}
+
 /* rows */
 
 static struct denial network_row(struct denials *d, const char *what)
 {
-	const char *network = d->spec->network != NULL ? d->spec->network : "none";
-
 	return (struct denial){
 		.layer = isolation_layer_name(LAYER_NETNS),
 		.what = what,
-		.rule = arena_printf(&d->arena, "docker.network: %s", network),
+		.rule = arena_printf(&d->arena, "docker.network: %s", d->network),
 		.fix = {"agents.defaults.sandbox.docker.network",
 			"agents.defaults.sandbox.backend"},
 	};
@@ -204,7 +241,7 @@ static struct denial network_row(struct denials *d, const char *what)
 
 static struct denial counter_row(struct denials *d, enum counter counter, uint64_t count)
 {
-	const struct sandbox_spec *spec = d->spec;
+	const struct sandbox_spec *spec = &d->spec;
 
 	switch (counter) {
 	case COUNT_ROUTES:

@@ -29,6 +29,12 @@ struct denial_fds {
 	}
 void denial_fds_finish(struct denial_fds *fds); /* closes; safe to repeat */
 
+/* For a message: all as one array, what there is not replaced by a file without content. The descriptors
+ * stay fds'. A negative errno. */
+enum { DENIAL_FDS = 5 };
+int denial_fds_pack(struct denial_fds *fds, int ret[DENIAL_FDS]);
+void denial_fds_unpack(const int fds[DENIAL_FDS], struct denial_fds *ret);
+
 /* A system call that was refused. */
 struct denial_event {
 	uint64_t sequence; /* from 1 */
@@ -38,8 +44,9 @@ struct denial_event {
 	uint64_t args[3];
 };
 
-/* An empty ring in memory, or a negative errno. */
+/* An empty ring in memory, or one in a file that is open for writing; a negative errno. */
 int denial_ring_make(void);
+int denial_ring_format(int fd);
 /* For its one writer, who counts: event->sequence is the one before plus 1. Never waits. */
 void denial_ring_add(int fd, const struct denial_event *event);
 
@@ -53,7 +60,8 @@ struct denial {
 typedef void (*denial_fn)(void *arg, const struct denial *denial);
 
 struct denials;
-/* Takes over the descriptors. spec is borrowed and must live as long. */
+/* Takes over the descriptors. Of spec only what rows name is kept. What was refused before is another
+ * reader's. */
 struct denials *denials_new(struct denial_fds *fds, const struct sandbox_spec *spec);
 struct denials *denials_free(struct denials *denials); /* NULL ok */
 

@@ -96,6 +96,8 @@ static void acquire_lasting(struct worker_side *side, struct decision *d)
 	struct lifecycle_acquired got = LIFECYCLE_ACQUIRED_NONE;
 	struct lifecycle_opts opts = {.kind = KIND_SANDBOX};
 	struct lifecycle *lifecycle;
+	int fds[2 + DENIAL_FDS];
+	size_t count = 2;
 	struct error err;
 	int r = lifecycle_open(d->config, &lifecycle, &err);
 
@@ -106,8 +108,12 @@ static void acquire_lasting(struct worker_side *side, struct decision *d)
 		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
 		return;
 	}
-	worker_answer(side, extras_of(d, got.backend, got.env, got.token, got.notice),
-		(int[]){got.stream_fd, got.lock_fd}, 2);
+	fds[0] = got.stream_fd;
+	fds[1] = got.lock_fd;
+	if (got.has_denials && denial_fds_pack(&got.denials, fds + count) == 0) {
+		count += DENIAL_FDS;
+	}
+	worker_answer(side, extras_of(d, got.backend, got.env, got.token, got.notice), fds, count);
 	lifecycle_acquired_finish(&got);
 	(void)lifecycle_close(lifecycle);
 }
@@ -223,9 +229,11 @@ static const char *key_of(struct decision *d)
 	return host ? arena_printf(&d->arena, "host-%s", d->spec.name) : d->spec.name;
 }
 
-/* stream_fd FD_NONE: the front has it. */
-static void answer(struct request *r, const struct sandbox *s, int stream_fd)
+/* reply NULL: the front has the stream. Otherwise that goes along, and where denials are told. */
+static void answer(struct request *r, const struct sandbox *s, const struct worker_reply *reply)
 {
+	int fds[1 + DENIAL_FDS];
+	size_t count = 0;
 	struct request_decided decided;
 	struct error err;
 	json_t *grant;
@@ -243,8 +251,14 @@ static void answer(struct request *r, const struct sandbox *s, int stream_fd)
 		request_fail(r, "internal", "the decision cannot be written down", NULL);
 		return;
 	}
-	request_reply(r, grant, stream_fd < 0 && s != NULL ? BUS_HELD : 0, &stream_fd,
-		stream_fd >= 0 ? 1 : 0);
+	if (reply != NULL) {
+		fds[count++] = reply->fds[0];
+	}
+	if (reply != NULL && reply->fd_count == 2 + DENIAL_FDS) {
+		(void)memcpy(fds + count, reply->fds + 2, DENIAL_FDS * sizeof(*fds));
+		count += DENIAL_FDS;
+	}
+	request_reply(r, grant, count == 0 && s != NULL ? BUS_HELD : 0, fds, count);
 }
 
 static void fail_waiters(struct sandbox *s, const struct worker_reply *reply)
@@ -262,15 +276,15 @@ static void fail_waiters(struct sandbox *s, const struct worker_reply *reply)
 	}
 }
 
-static void answer_waiters(struct sandbox *s, int stream_fd)
+static void answer_waiters(struct sandbox *s, const struct worker_reply *reply)
 {
 	while (s->waiters != NULL) {
 		struct request *r = s->waiters;
 
 		s->waiters = r->next_waiter;
 		r->next_waiter = NULL;
-		answer(r, s, stream_fd);
-		stream_fd = FD_NONE; /* the first brought it to the front */
+		answer(r, s, reply);
+		reply = NULL; /* the first brought it to the front */
 	}
 }
 
@@ -303,7 +317,7 @@ static void on_started(
 	front_event(s->broker, "sandbox.started",
 		json_pack("{s:s,s:s,s:s}", "name", s->name, "agentId", s->waiters->ref.agent_id,
 			"sessionKey", s->waiters->ref.key));
-	answer_waiters(s, reply->fds[0]);
+	answer_waiters(s, reply);
 }
 
 static int start(struct sandbox *s, struct decision *decision, struct error *err)
@@ -364,7 +378,7 @@ static void acquire_decided(struct request *r, struct decision *decision)
 	} else if (s->state == SANDBOX_STARTING) {
 		wait_for(s, r);
 	} else {
-		answer(r, s, FD_NONE);
+		answer(r, s, NULL);
 	}
 }
 
@@ -391,7 +405,7 @@ void acquire_request(struct request *r)
 	struct error err;
 
 	if ((r->flags & BUS_START) == 0) {
-		answer(r, NULL, FD_NONE);
+		answer(r, NULL, NULL);
 		return;
 	}
 	if (request_decide(r, NULL, &decided, &err) < 0) {
@@ -403,7 +417,7 @@ void acquire_request(struct request *r)
 		log_warning("%s", err.text);
 	}
 	if (is_refused(r, &decided)) {
-		answer(r, NULL, FD_NONE);
+		answer(r, NULL, NULL);
 	} else {
 		acquire_decided(r, decided.decision);
 	}

@@ -146,8 +146,8 @@ static int open_dir(const struct sandbox_home *home)
 void sandbox_home_remove(const struct sandbox_home *home)
 {
 	/* The lock last: until then nobody else makes anything here. */
-	static const char *const files[] = {
-		"meta.json", "meta.json.new", "token", "token.new", "keeper", "init", "lock"};
+	static const char *const files[] = {"meta.json", "meta.json.new", "token", "token.new",
+		"keeper", "denials", "init", "lock"};
 	_cleanup_close_ int dir_fd = open_dir(home);
 
 	rundir_remove(home->run_dir);

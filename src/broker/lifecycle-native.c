@@ -5,12 +5,14 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 
+#include "backend/native/keeper.h"
 #include "backend/native/native.h"
 #include "base/clock.h"
 #include "base/num.h"
@@ -43,9 +45,68 @@ static int native_look(struct acquiring *a, enum life_state *ret, struct error *
 	return 0;
 }
 
+static int open_ring(const struct sandbox_home *home, int flags)
+{
+	_cleanup_close_ int dir_fd = open(home->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return dir_fd < 0 ? FD_NONE
+			  : openat(dir_fd, "denials", flags | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
+static int make_ring(const struct sandbox_home *home)
+{
+	int fd = open_ring(home, O_RDWR | O_CREAT);
+
+	if (fd >= 0 && denial_ring_format(fd) < 0) {
+		(void)close(fd);
+		fd = FD_NONE;
+	}
+	return fd;
+}
+
+/* The next of the lines in text, which it is cut from; "" when there is none. */
+static const char *next_line(char **text)
+{
+	char *line = *text;
+	size_t len = strcspn(line, "\n");
+
+	*text = line[len] == '\n' ? line + len + 1 : line + len;
+	line[len] = '\0';
+	return line;
+}
+
+static bool native_denials(struct acquiring *a, struct denial_fds *ret)
+{
+	_cleanup_close_ int fd = open_keeper(&a->home, 0);
+	char text[2 * PATH_MAX + 64];
+	ssize_t n = fd >= 0 ? pread(fd, text, sizeof(text) - 1, 0) : -1;
+	char *rest = text;
+	const char *init, *memory, *pids;
+	int ring_fd;
+	uint32_t pid;
+
+	text[n > 0 ? n : 0] = '\0';
+	(void)next_line(&rest); /* the keeper */
+	init = next_line(&rest);
+	memory = next_line(&rest);
+	pids = next_line(&rest);
+	if (num_parse_u32(init, 2, INT32_MAX, &pid) < 0) {
+		return false;
+	}
+	ring_fd = open_ring(&a->home, O_RDONLY);
+	keeper_open_denials((pid_t)pid, memory, pids, ring_fd >= 0 ? ring_fd : FD_NONE, ret);
+	/* Only while the keeper lives is the number of its child nobody else's. */
+	if (!life_native_is_alive(&a->home)) {
+		denial_fds_finish(ret);
+		return false;
+	}
+	return true;
+}
+
 static int native_make(struct acquiring *a, struct error *err)
 {
 	_cleanup_close_ int fd = open_keeper(&a->home, O_CREAT | O_TRUNC);
+	_cleanup_close_ int ring_fd = FD_NONE;
 	struct backend_sandbox sandbox;
 	json_t *missing;
 	int r;
@@ -53,9 +114,14 @@ static int native_make(struct acquiring *a, struct error *err)
 	if (fd < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0) {
 		return error_set(err, errno, "cannot lock '%s/keeper'", a->home.dir);
 	}
-	r = native_start_lasting(a->spec, a->home.run_dir, fd, &sandbox, err);
+	ring_fd = make_ring(&a->home);
+	r = native_start_lasting(a->spec, a->home.run_dir, fd, ring_fd, &sandbox, err);
 	if (r < 0) {
 		return r;
+	}
+	if (sandbox.has_denials) {
+		denial_fds_finish(
+			&sandbox.denials); /* native_denials() opens them for whoever comes */
 	}
 	a->meta = life_new_meta(a);
 	missing = json_array();
@@ -117,5 +183,6 @@ const struct life_ops life_native = {
 	.look = native_look,
 	.make = native_make,
 	.settle = native_settle,
+	.denials = native_denials,
 	.remove = native_remove,
 };

@@ -245,6 +245,9 @@ void lifecycle_acquired_finish(struct lifecycle_acquired *acquired)
 	}
 	cleanup_closep(&acquired->stream_fd);
 	cleanup_closep(&acquired->lock_fd);
+	if (acquired->has_denials) {
+		denial_fds_finish(&acquired->denials);
+	}
 	for (char **entry = acquired->env; entry != NULL && *entry != NULL; entry++) {
 		free(*entry);
 	}
@@ -597,6 +600,7 @@ static void hand_out(struct acquiring *a)
 	for (size_t i = 0; i < LAYER_COUNT_; i++) {
 		ret->missing[i] = json_is_true(json_array_get(missing, i));
 	}
+	ret->has_denials = ops_of(a)->denials != NULL && ops_of(a)->denials(a, &ret->denials);
 	ret->lock_fd = TAKE_FD(a->home.lock_fd);
 }
 

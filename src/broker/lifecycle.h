@@ -47,6 +47,8 @@ struct lifecycle_acquired {
 	const char *backend; /* "docker" */
 	char *name;
 	bool missing[LAYER_COUNT_]; /* as in struct backend_sandbox */
+	bool has_denials;
+	struct denial_fds denials; /* with has_denials; closed with the rest unless taken */
 };
 /* Closes both descriptors unless they were taken (FD_NONE), frees the rest. A zeroed one is not valid:
  * start from LIFECYCLE_ACQUIRED_NONE. */

@@ -18,7 +18,7 @@ enum {
 	BUS_JSON_MAX = 48 * 1024, /* what is longer goes as a memfd, from the broker alone */
 	BUS_MEMFD_MAX = 64 * 1024 * 1024, /* a list of all sessions, of the audit log */
 	BUS_SPAWN_MAX = 48 * 1024, /* a SPAWN's payload that a person has to approve */
-	BUS_FDS_MAX = 4,
+	BUS_FDS_MAX = 8, /* a stream, a lock, five that tell of denials, a memfd */
 };
 
 enum bus_kind {

@@ -22,6 +22,7 @@ struct front_box {
 	struct event *hello; /* how long it is waited for; NULL: it came */
 	struct box_session *sessions;
 	struct gateway_call *waiting;
+	struct denials *denials; /* NULL: its sandbox does not tell */
 	bool ready_now; /* within a pump: calls start behind it */
 };
 
@@ -122,6 +123,7 @@ static void box_close(struct front_box *box, const struct error *why)
 		event_free(box->hello);
 	}
 	box->link = link_free(box->link);
+	box->denials = denials_free(box->denials);
 	release_name(gateway, box->name);
 	events_add(gateway, "sandbox.released", json_pack("{s:s}", "name", box->name));
 	free(box->name);
@@ -361,6 +363,12 @@ static void image_watch(void *arg, int fd, short events)
 	(void)event_add(session->image, NULL);
 }
 
+void box_set_denials(struct front_box *box, struct denial_fds *fds, const struct sandbox_spec *spec)
+{
+	box->denials = denials_free(box->denials);
+	box->denials = denials_new(fds, spec);
+}
+
 /* --- sessions --- */
 
 struct box_session *box_session(struct front_box *box, struct held_grant *held)
@@ -392,6 +400,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 			.container = box->name,
 			.may_background = process != NULL && process->allowed,
 			.images = &s->images,
+			.denials = box->denials,
 		}),
 	};
 	box->sessions = s;

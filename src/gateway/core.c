@@ -231,7 +231,17 @@ static struct front_box *box_for(
 	if (box != NULL) {
 		box_drop(gateway, grant->sandbox); /* the broker knows better: that one is old */
 	}
-	return box_new(gateway, grant, TAKE_FD(packet->fds[0]));
+	box = box_new(gateway, grant, TAKE_FD(packet->fds[0]));
+	if (packet->fd_count > DENIAL_FDS) {
+		struct denial_fds denials;
+
+		denial_fds_unpack(packet->fds + 1, &denials);
+		for (size_t i = 1; i <= DENIAL_FDS; i++) {
+			packet->fds[i] = FD_NONE; /* taken */
+		}
+		box_set_denials(box, &denials, &grant->decision.spec);
+	}
+	return box;
 }
 
 static bool take_grant(struct bus_packet *packet, struct held_grant **ret, struct error *err)

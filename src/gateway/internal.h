@@ -72,6 +72,9 @@ struct box_session {
 struct front_box *box_find(struct gateway *gateway, const char *name);
 /* adopt_fd: the stream. */
 struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd);
+/* Where its sandbox tells what it refuses; takes them over. */
+void box_set_denials(
+	struct front_box *box, struct denial_fds *fds, const struct sandbox_spec *spec);
 struct box_session *box_session(struct front_box *box, struct held_grant *held);
 /* Its background processes are killed, its calls end. */
 void box_end_session(struct gateway *gateway, const char *session_key);

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway import Gateway
 from sandbox import processes, write_config
 from support import need
 from tool_batch import CONFIG, Batch, Failed
@@ -202,3 +203,25 @@ def test_exec_without_a_keeper_needs_none(sandbox, home):
     finally:
         running.kill()
         running.wait()
+
+
+@pytest.fixture
+def gateway(home):
+    g = Gateway(home)
+    yield g
+    g.finish()
+
+
+def test_sandboxes_that_last_tell_too(gateway):
+    gateway.start()
+    result = gateway.call("exec", command=CALL.format(code=UNSHARE, status=1))
+    assert list(rows(result)) == ["system call unshare"]
+    result = gateway.call("exec", command=CALL.format(code=CONNECT, status=1))
+    assert list(rows(result)) == ["connections out of the sandbox (2)"]
+    assert "denied" not in gateway.call("exec", command="false")["details"]
+    # The next gateway finds the sandbox, and is told what is refused from then on.
+    assert gateway.stop() == 0
+    gateway.start()
+    result = gateway.call("exec", command=CALL.format(code=PTRACE, status=1))
+    assert list(rows(result)) == ["system call ptrace"]
+    assert "denied" not in gateway.call("exec", command="false")["details"]

@@ -244,7 +244,8 @@ static void a_lasting_sandbox_outlives_its_stream(void **state)
 	alive_fd = open(alive, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	assert_int_equal(flock(alive_fd, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(rundir_prepare(run_dir, rig.sandbox.token, &listen_fd, &rig.err), 0);
-	if (native_start_lasting(&rig.spec, run_dir, alive_fd, &rig.sandbox, &rig.err) < 0) {
+	if (native_start_lasting(&rig.spec, run_dir, alive_fd, FD_NONE, &rig.sandbox, &rig.err) <
+		0) {
 		fail_msg("%s", rig.err.text);
 	}
 	assert_true(rig.sandbox.kept);

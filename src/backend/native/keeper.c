@@ -162,6 +162,12 @@ __attribute__((noreturn)) static void run_keeper(
 		report.cgroup = k.sandbox.cgroup;
 		(void)memcpy(report.missing, k.sandbox.missing, sizeof(report.missing));
 		k.watch.listener_fd = k.sandbox.listener_fd;
+		if (request->run_dir != NULL && request->alive_fd >= 0) {
+			/* Behind our pid: for whoever finds the sandbox later. */
+			(void)dprintf(request->alive_fd, "%d\n%s\n%s\n", k.sandbox.pid,
+				k.sandbox.cgroup.paths[CGROUP_MEMORY],
+				k.sandbox.cgroup.paths[CGROUP_PIDS]);
+		}
 	}
 	(void)send(report_fd, &report, sizeof(report), MSG_NOSIGNAL);
 	if (report.err.num != 0) {
@@ -200,21 +206,21 @@ static int open_of(const char *dir, const char *name)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-/* Where the starter can read what the sandbox refuses. What there is not is not told. */
-static void open_denials(const struct report *report, int ring_fd, struct denial_fds *ret)
+void keeper_open_denials(
+	pid_t init, const char *memory, const char *pids, int ring_fd, struct denial_fds *ret)
 {
 	char proc[32];
 
-	(void)snprintf(proc, sizeof(proc), "/proc/%d/net", report->init);
+	(void)snprintf(proc, sizeof(proc), "/proc/%d/net", init);
 	*ret = (struct denial_fds){
 		.ring = ring_fd,
 		.net = open_of(proc, "snmp"),
 		.net6 = open_of(proc, "snmp6"),
-		.memory = open_of(report->cgroup.paths[CGROUP_MEMORY], "memory.events"),
-		.pids = open_of(report->cgroup.paths[CGROUP_PIDS], "pids.events"),
+		.memory = open_of(memory, "memory.events"),
+		.pids = open_of(pids, "pids.events"),
 	};
 	if (ret->memory < 0) { /* version 1 */
-		ret->memory = open_of(report->cgroup.paths[CGROUP_MEMORY], "memory.oom_control");
+		ret->memory = open_of(memory, "memory.oom_control");
 	}
 }
 
@@ -236,9 +242,11 @@ int keeper_start(
 		return r;
 	}
 	if (request->listen) {
-		ring_fd = denial_ring_make();
+		ring_fd = request->ring_fd >= 0 ? fcntl(request->ring_fd, F_DUPFD_CLOEXEC, 4)
+						: denial_ring_make();
 		if (ring_fd < 0) {
-			return error_set(err, -ring_fd, "cannot start the sandbox: memfd_create");
+			return error_plain(
+				err, EMFILE, "cannot start the sandbox: out of descriptors");
 		}
 	}
 	pid = fork();
@@ -258,7 +266,8 @@ int keeper_start(
 	*ret = (struct backend_sandbox){.keeper = pid, .kept = true, .host_uid = report.host_uid};
 	(void)memcpy(ret->missing, report.missing, sizeof(ret->missing));
 	if (request->listen) {
-		open_denials(&report, TAKE_FD(ring_fd), &ret->denials);
+		keeper_open_denials(report.init, report.cgroup.paths[CGROUP_MEMORY],
+			report.cgroup.paths[CGROUP_PIDS], TAKE_FD(ring_fd), &ret->denials);
 		ret->has_denials = true;
 	}
 	return 0;

@@ -13,6 +13,7 @@ struct launch_request {
 	int alive_fd; /* with run_dir: open and locked as long as the keeper lives, FD_NONE: none */
 	int stream_fd; /* once: the sandbox's end of the stream, descriptor > 3 */
 	int starter_fd; /* once: the other end, which the sandbox must not hold */
+	int ring_fd; /* with listen: where refusals are told; FD_NONE: one in memory */
 	bool listen; /* refused system calls are to be put to a listener, where the kernel has them */
 };
 

@@ -110,7 +110,7 @@ static int start_once(
 }
 
 int native_start_lasting(const struct sandbox_spec *spec, const char *run_dir, int alive_fd,
-	struct backend_sandbox *ret, struct error *err)
+	int ring_fd, struct backend_sandbox *ret, struct error *err)
 {
 	_cleanup_arena_ struct arena arena = {0};
 	const struct launch_request request = {
@@ -118,6 +118,8 @@ int native_start_lasting(const struct sandbox_spec *spec, const char *run_dir, i
 		.init_path = native_find_init(NULL, &arena, err),
 		.run_dir = run_dir,
 		.alive_fd = alive_fd,
+		.ring_fd = ring_fd,
+		.listen = ring_fd >= 0 && watch_is_possible(),
 		.stream_fd = FD_NONE,
 		.starter_fd = FD_NONE,
 	};
@@ -134,6 +136,7 @@ static int native_start(const struct sandbox_spec *spec, const struct backend_st
 		.init_path = native_find_init(opts->init_path, &arena, err),
 		.stream_fd = FD_NONE,
 		.starter_fd = FD_NONE,
+		.ring_fd = FD_NONE,
 	};
 
 	if (request.init_path == NULL) {
