@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "base/own.h"
 #include "cli/local-core.h"
+#include "cli/mcp-relay.h"
 #include "cli/request.h"
 #include "cli/sink.h"
 #include "cli/table.h"
@@ -264,9 +265,17 @@ static int run(const struct cmd_call *call)
 	};
 	struct error err;
 	int status = request_decide(call, &args->request, NULL, false, &decided);
+	int r;
 
 	if (status != STATUS_OK) {
 		return status;
+	}
+	/* A workspace or a sender of the command line's own is nothing that a gateway knows. */
+	if (args->request.workspace == NULL && args->request.sender == NULL) {
+		r = mcp_relay_run(decided.config, args->request.agent, args->request.session, &err);
+		if (r != -ENOENT) {
+			return r < 0 ? fail_error(call, STATUS_FAILED, CODE_IO, &err) : STATUS_OK;
+		}
 	}
 	server.gateway = local_core_new(&decided);
 	if (server_open(&server, &err) < 0) {

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/own.h"
 #include "gateway/mcp-peer.h"
+#include "gateway/mcp-pipe.h"
 #include "gateway/routes.h"
 #include "tools/base64.h"
 
@@ -278,7 +279,19 @@ static void delete (struct http_exchange *x)
 void mcp_http_end(const struct http_server *server)
 {
 	mcp_peers_end(server);
+	mcp_pipes_end(server);
 }
+
+static void open_pipe(struct http_exchange *x)
+{
+	let_in(x, mcp_pipe_open);
+}
+
+static const struct http_field pipe_fields[] = {
+	FIELD_SESSION(HTTP_IN_QUERY),
+	FIELD_AGENT(HTTP_IN_QUERY),
+	FIELD_END,
+};
 
 /* The body's are for the document: the engine looks at it itself, and takes more than this. */
 static const struct http_field mcp_fields[] = {
@@ -304,5 +317,9 @@ const struct http_route routes_mcp[] = {
 		.type = "text/event-stream"},
 	{HTTP_DELETE, "/mcp", "mcpEnd", "mcp", "End an MCP session, and what runs in it.",
 		.flags = HTTP_ROUTE_MISSING, .run = delete, .answer = ANSWER_OBJECT},
+	{HTTP_GET, "/v1/mcp", "mcpLines", "mcp",
+		"MCP as on stdio, one message on each line: what creel mcp is joined with.",
+		.flags = HTTP_ROUTE_RAW, .run = open_pipe, .fields = pipe_fields,
+		.upgrade = "creel-mcp"},
 	{.pattern = NULL},
 };

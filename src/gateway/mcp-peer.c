@@ -232,7 +232,7 @@ static void on_heartbeat(evutil_socket_t fd, short events, void *arg)
 static void listen_to(struct mcp_stream *stream, struct http_exchange *x)
 {
 	unsigned ms = http_exchange_limits(x)->heartbeat_ms;
-	struct timeval every = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+	struct timeval every = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	stream->x = x;
 	http_exchange_on_close(x, on_gone, stream);

@@ -23,13 +23,15 @@ class Client:
     """start() gives an id for wait(); ask() is both. Notifications are kept in .told."""
 
     def __init__(self, creel_bin, home, workspace, config=CONFIG, extra=(), version="2025-11-25"):
-        path = home / "mcp-config.json"
-        path.write_text(config, encoding="utf-8")
-        workspace.mkdir(exist_ok=True)
-        self.config, self.workspace, self.home = path, workspace, home
+        if workspace is not None:
+            path = home / "mcp-config.json"
+            path.write_text(config, encoding="utf-8")
+            workspace.mkdir(exist_ok=True)
+            extra = ["--config", str(path), "--workspace", str(workspace), *extra]
+        self.workspace, self.home = workspace, home
         # pylint: disable-next=consider-using-with
         self.proc = subprocess.Popen(
-            [str(creel_bin), "mcp", "--config", str(path), "--workspace", str(workspace), *extra],
+            [str(creel_bin), "mcp", *extra],
             env={**BASE_ENV, "HOME": str(home)}, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE)
         self.next_id = 0

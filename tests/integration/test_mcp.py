@@ -10,6 +10,7 @@ import time
 
 import pytest
 
+from gateway import Gateway
 from mcp_client import CONFIG, Client
 from test_tool_files import png
 
@@ -345,4 +346,59 @@ def test_a_sandbox_that_cannot_start(creel_bin, home):
     assert refused["isError"] and "nowhere" in refused["content"][0]["text"]
     assert not (client.workspace / "here").exists()
     assert client.ask("ping") == {}
+    client.close()
+
+
+# --- with a gateway ---
+
+@pytest.fixture
+def gateway(home):
+    running = Gateway(home)
+    running.start()
+    yield running
+    running.finish()
+
+
+def test_through_a_gateway(creel_bin, home, gateway):
+    """One sandbox for all who speak for a session, whichever way they come."""
+    client = Client(creel_bin, home, None)
+    assert client.hello["protocolVersion"] == "2025-11-25"
+    assert not client.call("write", path="f", content="by mcp")["isError"]
+    assert gateway.text("exec", command="cat f") == "by mcp"
+    assert client.ask("resources/read", uri="workspace:///f")["contents"][0]["text"] == "by mcp"
+    handle = start_tree(client, marker_of("gateway cancel"))
+    client.tell("notifications/cancelled", requestId=handle)
+    wait_gone(f"sleep {marker_of('gateway cancel')}")
+    content = "x" * (3 * 1024 * 1024)
+    assert not client.call("write", path="big", content=content)["isError"]
+    assert client.ask("resources/read", uri="workspace:///big")["contents"][0]["text"] == content
+    other = Client(creel_bin, home, None, extra=["--session", "agent:main:another one/é?"])
+    assert other.call("read", path="f")["isError"]
+    client.close()
+    other.close()
+
+
+@pytest.mark.parametrize("end", ["eof", "SIGTERM", "SIGKILL"])
+def test_a_client_of_a_gateway_takes_along_what_it_started(creel_bin, home, gateway, end):
+    marker = marker_of("gateway " + end)
+    client = Client(creel_bin, home, None)
+    start_tree(client, marker)
+    if end == "eof":
+        client.close()
+    else:
+        client.proc.send_signal(getattr(signal, end))
+        client.proc.wait(timeout=60)
+    wait_gone(f"sleep {marker}")
+    assert gateway.text("exec", command="echo on") == "on"
+
+
+def test_a_gateway_that_goes_away(creel_bin, home, gateway):
+    client = Client(creel_bin, home, None)
+    gateway.process.kill()
+    assert client.proc.wait(timeout=60) == 1
+    assert b"the gateway went away" in client.proc.stderr.read()
+    # and none that runs: its own sandbox, as before there was one
+    gateway.process.wait()
+    client = Client(creel_bin, home, None)
+    assert client.text("exec", command="echo alone") == "alone"
     client.close()
