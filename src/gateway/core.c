@@ -24,9 +24,10 @@ int gateway_status_of(const char *type)
 		{TOOL_FAIL_DENIED, 403},
 		{TOOL_FAIL_ARGUMENTS, 400},
 		{TOOL_FAIL_NOT_FOUND, 404},
-		{TOOL_FAIL_FAILED, 500},
+		{TOOL_FAIL_FAILED,
+			400}, /* a tool's error is the request's, as the original has it */
 		{TOOL_FAIL_TIMEOUT, 504},
-		{TOOL_FAIL_ABORTED, 499},
+		{TOOL_FAIL_ABORTED, 503},
 		{TOOL_FAIL_UNAVAILABLE, 503},
 		{GATEWAY_FAIL_UNAUTHORIZED, 401},
 		{GATEWAY_FAIL_FORBIDDEN, 403},

@@ -99,12 +99,6 @@ struct gateway_ask;
  *	audit.query      session? after? limit?        {"rows":[..]}
  *	status                              what `creel gateway status --json` prints
  *	metrics                             {"text"}: Prometheus
- *	process.list     agent? session?    {"processes":[{"id","command","cwd","status","pid",
- *	                                      "startedMs","exitCode"?,"signal"?,"bytes"}]}
- *	process.output   .. id offset limit?  {"offset","next","end","lost","running","dataBase64"}
- *	process.stdin    .. id dataBase64 eof?   {"taken":bool}
- *	process.resize   .. id rows columns {}
- *	process.signal   .. id signal("TERM") tree?   {}
  *
  * Who is no administrator sees and touches what the token's agents and sessions reach.
  */

@@ -124,6 +124,9 @@ void http_route_run(struct http_exchange *x)
 
 		(void)json_object_del(args, "agent");
 		(void)json_object_del(args, "session");
+		if (route->action != NULL) {
+			(void)json_object_set_new(args, "action", json_string(route->action));
+		}
 		http_exchange_call(x, &(struct http_tool_call){
 					      .agent = json_string_value(agent),
 					      .session = json_string_value(session),

@@ -141,6 +141,7 @@ struct http_route {
 	void (*run)(struct http_exchange *x);
 	const char *op; /* gateway_ask() with the fields as arguments */
 	const char *tool; /* gateway_call_start() with them, but for "agent" and "session" */
+	const char *action; /* the tool's argument of that name; NULL: none */
 	const struct http_field *fields; /* NULL: none */
 	const char *answer; /* JSON Schema of a success's "result", of the whole answer when RAW */
 	const char *type; /* of a RAW answer that is no JSON */

@@ -2,10 +2,10 @@
 /* Processes in the background of a session, by the byte. */
 #include "gateway/routes.h"
 
-#define FIELD_ID                                                           \
-	{                                                                  \
-		"id", HTTP_IN_PATH, HTTP_STRING, true,                     \
-			.doc = "the session id that exec gave the process" \
+#define FIELD_ID                                                                              \
+	{                                                                                     \
+		"id", HTTP_IN_PATH, HTTP_STRING, true,                                        \
+			.as = "sessionId", .doc = "the session id that exec gave the process" \
 	}
 
 static const struct http_field list_fields[] = {
@@ -51,28 +51,33 @@ static const struct http_field signal_fields[] = {
 	FIELD_END,
 };
 
-#define ANSWER_OUTPUT                                                                    \
-	"{\"type\":\"object\",\"required\":[\"offset\",\"next\",\"end\",\"lost\","       \
-	"\"running\",\"dataBase64\"],\"properties\":{\"offset\":{\"type\":\"integer\"}," \
-	"\"next\":{\"type\":\"integer\"},\"end\":{\"type\":\"integer\"},\"lost\":{},"    \
-	"\"running\":{\"type\":\"boolean\"},\"dataBase64\":{\"type\":\"string\"}}}"
+static const struct http_field remove_fields[] = {
+	FIELD_ID,
+	FIELD_SESSION(HTTP_IN_QUERY),
+	FIELD_AGENT(HTTP_IN_QUERY),
+	FIELD_END,
+};
 
+/* All of it is the process tool: its policy, its sandbox, its processes. */
 const struct http_route routes_processes[] = {
 	{HTTP_GET, "/v1/processes", "listProcesses", "processes",
 		"The processes in the background of a session, and those that ended lately.",
-		.op = "process.list", .fields = list_fields, .answer = ANSWER_LIST("processes")},
+		.tool = "process", .action = "list", .fields = list_fields, .answer = ANSWER_TOOL},
 	{HTTP_GET, "/v1/processes/{id}/output", "readOutput", "processes",
 		"Output from a byte on. Reading changes nothing: the same offset gives the same bytes.",
-		.flags = HTTP_ROUTE_MISSING, .op = "process.output", .fields = output_fields,
-		.answer = ANSWER_OUTPUT},
+		.flags = HTTP_ROUTE_MISSING, .tool = "process", .action = "raw.output",
+		.fields = output_fields, .answer = ANSWER_TOOL},
 	{HTTP_POST, "/v1/processes/{id}/stdin", "writeStdin", "processes", "Write to stdin.",
-		.flags = HTTP_ROUTE_MISSING, .op = "process.stdin", .fields = stdin_fields,
-		.answer = ANSWER_OBJECT},
+		.flags = HTTP_ROUTE_MISSING, .tool = "process", .action = "raw.stdin",
+		.fields = stdin_fields, .answer = ANSWER_TOOL},
 	{HTTP_POST, "/v1/processes/{id}/resize", "resizeTerminal", "processes",
-		"Set the size of its terminal.", .flags = HTTP_ROUTE_MISSING,
-		.op = "process.resize", .fields = resize_fields, .answer = ANSWER_OBJECT},
+		"Set the size of its terminal.", .flags = HTTP_ROUTE_MISSING, .tool = "process",
+		.action = "raw.resize", .fields = resize_fields, .answer = ANSWER_TOOL},
 	{HTTP_POST, "/v1/processes/{id}/signal", "signalProcess", "processes", "Send a signal.",
-		.flags = HTTP_ROUTE_MISSING, .op = "process.signal", .fields = signal_fields,
-		.answer = ANSWER_OBJECT},
+		.flags = HTTP_ROUTE_MISSING, .tool = "process", .action = "raw.signal",
+		.fields = signal_fields, .answer = ANSWER_TOOL},
+	{HTTP_DELETE, "/v1/processes/{id}", "removeProcess", "processes",
+		"Kill it, if it runs, and forget it.", .tool = "process", .action = "remove",
+		.fields = remove_fields, .answer = ANSWER_TOOL},
 	{.pattern = NULL},
 };

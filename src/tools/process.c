@@ -10,6 +10,7 @@
 #include "tools/args.h"
 #include "tools/internal.h"
 #include "tools/keys.h"
+#include "tools/process_raw.h"
 #include "tools/process_table.h"
 #include "tools/process_view.h"
 
@@ -321,6 +322,9 @@ static int start(struct tool_call *call, const json_t *args, struct error *err)
 	if (strcmp(action, "list") == 0) {
 		process_view_list(call);
 		return 0;
+	}
+	if (process_raw(call, action, id, args, &r, err)) {
+		return r;
 	}
 	if (id == NULL || id[0] == '\0') {
 		process_view_say(call, "failed", "sessionId is required for this action.");

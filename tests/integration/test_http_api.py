@@ -339,9 +339,16 @@ def test_what_the_document_refuses_is_refused(front, document):
 # --- processes, metrics ---
 
 
-def test_output_by_offset(front):
-    result = front.request("GET", "/v1/processes/swift-newt/output?offset=0&limit=10").result
-    assert result == {"offset": 0, "next": 3, "end": 3, "lost": 0, "running": True, "dataBase64": "YWJj"}
+@pytest.mark.parametrize("method,path,body,args", [
+    ("GET", "/v1/processes", None, {"action": "list"}),
+    ("GET", "/v1/processes/swift-newt/output?offset=7&limit=10", None,
+     {"action": "raw.output", "sessionId": "swift-newt", "offset": 7, "limit": 10}),
+    ("POST", "/v1/processes/swift-newt/stdin", {"dataBase64": "YQ==", "eof": True},
+     {"action": "raw.stdin", "sessionId": "swift-newt", "dataBase64": "YQ==", "eof": True}),
+    ("DELETE", "/v1/processes/swift-newt", None, {"action": "remove", "sessionId": "swift-newt"}),
+])
+def test_processes_are_the_process_tool(front, method, path, body, args):
+    assert front.request(method, path, body).result["details"] == {"tool": "process", "args": args}
 
 
 def test_metrics(front):

@@ -211,6 +211,7 @@ static void run_file(const struct gateway_call_opts *opts)
 {
 	const char *path = json_string_value(json_object_get(opts->args, "path"));
 
+	path = path != NULL ? path : json_string_value(json_object_get(opts->args, "sessionId"));
 	if (path != NULL && strcmp(path, "missing") == 0) {
 		fail(opts, TOOL_FAIL_NOT_FOUND, "missing: No such file or directory");
 	} else {
@@ -240,21 +241,6 @@ struct gateway_call *gateway_call_start(
 }
 
 /* --- asks --- */
-
-static json_t *answer_process(const char *op, const json_t *args)
-{
-	if (strcmp(op, "process.list") == 0) {
-		return json_pack("{s:[]}", "processes");
-	}
-	if (strcmp(json_string_value(json_object_get(args, "id")), "swift-newt") != 0) {
-		return NULL;
-	}
-	if (strcmp(op, "process.output") == 0) {
-		return json_pack("{s:i, s:i, s:i, s:i, s:b, s:s}", "offset", 0, "next", 3, "end", 3,
-			"lost", 0, "running", 1, "dataBase64", "YWJj");
-	}
-	return json_pack("{s:O}", "given", args);
-}
 
 /* Names, for the lists that are asked for. */
 static const struct {
@@ -295,9 +281,6 @@ static json_t *answer(struct gateway *gateway, const char *op, const json_t *arg
 	}
 	if (strcmp(op, "sandbox.rm") == 0) {
 		return json_pack("{s:[O]}", "removed", json_object_get(args, "name"));
-	}
-	if (strncmp(op, "process.", 8) == 0) {
-		return answer_process(op, args);
 	}
 	if (strcmp(op, "tools") == 0) {
 		return json_pack("[{s:s}]", "name", "exec");
