@@ -24,8 +24,8 @@
 enum {
 	FRONT_BUS_FD = 3, /* what is behind it: see src/gateway/main.c */
 	/* One that dies sooner than this after its start is started again later and later. */
-	STEADY_MS = 10 * 1000,
-	BACKOFF_FIRST_MS = 50,
+	STEADY_MS = 5 * 1000,
+	BACKOFF_FIRST_MS = 10,
 	BACKOFF_MAX_MS = 5000,
 	/* A front that does not answer for two of these hangs, and is killed. */
 	PING_S = 15,

@@ -11,7 +11,11 @@
 #include "base/own.h"
 #include "gateway/call.h"
 
-enum { HELLO_TIMEOUT_S = 10 };
+enum {
+	HELLO_TIMEOUT_S = 10,
+	/* How long calls wait for the output of what an earlier front left in their session. */
+	ADOPT_PATIENCE_MS = 2000,
+};
 
 struct front_box {
 	struct front_box *next, **slot;
@@ -23,7 +27,14 @@ struct front_box {
 	struct box_session *sessions;
 	struct gateway_call *waiting;
 	struct denials *denials; /* NULL: its sandbox does not tell */
-	bool ready_now; /* within a pump: calls start behind it */
+	struct found *found; /* left there by an earlier front, of sessions not seen yet */
+};
+
+/* A process that link_list() told of. */
+struct found {
+	struct found *next;
+	char *session, *tag;
+	struct wire_process process; /* without name; tag as above */
 };
 
 struct dead_link {
@@ -74,6 +85,13 @@ struct link *box_link(struct front_box *box)
 	return box->link;
 }
 
+static void found_free(struct found *f)
+{
+	free(f->session);
+	free(f->tag);
+	free(f);
+}
+
 static void release_name(struct gateway *gateway, const char *name)
 {
 	struct bus_message release = {.kind = BUS_RELEASE};
@@ -122,6 +140,12 @@ static void box_close(struct front_box *box, const struct error *why)
 	if (box->hello != NULL) {
 		event_free(box->hello);
 	}
+	while (box->found != NULL) {
+		struct found *f = box->found;
+
+		box->found = f->next;
+		found_free(f);
+	}
 	box->link = link_free(box->link);
 	box->denials = denials_free(box->denials);
 	release_name(gateway, box->name);
@@ -156,9 +180,19 @@ void boxes_free(struct gateway *gateway)
 
 /* --- hello --- */
 
-bool box_is_ready(const struct front_box *box)
+bool box_is_ready(struct front_box *box, struct held_grant *held)
 {
-	return box->hello == NULL;
+	struct box_session *session;
+
+	if (box->hello != NULL) {
+		return false;
+	}
+	session = box_session(box, held);
+	if (session->patience_ns > 0 && (tool_session_is_settled(session->tools) ||
+						clock_now_ns() >= session->patience_ns)) {
+		session->patience_ns = 0;
+	}
+	return session->patience_ns == 0;
 }
 
 void box_wait(struct front_box *box, struct gateway_call *call)
@@ -185,17 +219,102 @@ void box_unwait(struct gateway_call *call)
 	call->waits_for = NULL;
 }
 
+static void set_ready(struct front_box *box)
+{
+	if (box->hello != NULL) {
+		event_free(box->hello);
+		box->hello = NULL;
+	}
+}
+
+/* What an earlier front left there is asked for before anything new is started. */
 static void on_ready(void *arg, const struct wire_hello *hello)
 {
 	struct front_box *box = arg;
 
-	(void)hello;
-	event_free(box->hello);
-	box->hello = NULL;
-	box->ready_now = true;
+	if (hello->processes > 0) {
+		link_list(box->link);
+	} else {
+		set_ready(box);
+	}
 }
 
-static const struct link_ops link_ops = {.ready = on_ready};
+static void on_process(void *arg, const struct wire_process *process)
+{
+	struct front_box *box = arg;
+	struct found *f = xcalloc(1, sizeof(*f));
+
+	f->session = tool_tag_session(process->tag);
+	f->tag = xstrndup((const char *)process->tag.data, process->tag.len);
+	f->process = *process;
+	f->process.name = (struct wire_bytes){0};
+	f->process.tag.data = (const uint8_t *)f->tag;
+	f->next = box->found;
+	box->found = f;
+}
+
+static void ignore_attached(void *arg, const struct wire_process *process)
+{
+	(void)arg;
+	(void)process;
+}
+
+/* A search, a command line's command: whoever waited for it is gone. */
+static void end_orphan(struct front_box *box, const struct found *f)
+{
+	static const struct link_process_ops ops = {.attached = ignore_attached};
+	struct error ignored;
+
+	if (link_fetch(box->link, f->process.stream, 0, 0, 0, &ops, NULL, &ignored) == 0) {
+		link_forget(box->link, f->process.stream);
+	}
+}
+
+static void on_list_end(void *arg, uint32_t count)
+{
+	struct front_box *box = arg;
+	struct found **at = &box->found;
+
+	(void)count;
+	while (*at != NULL) {
+		struct found *f = *at;
+
+		if (f->session == NULL) {
+			*at = f->next;
+			end_orphan(box, f);
+			found_free(f);
+		} else {
+			at = &f->next;
+		}
+	}
+	set_ready(box);
+}
+
+static const struct link_ops link_ops = {
+	.ready = on_ready, .process = on_process, .list_end = on_list_end};
+
+/* Those of a session that is there now. */
+static void adopt_found(struct front_box *box, struct box_session *session)
+{
+	struct found **at = &box->found;
+	struct error err;
+
+	while (*at != NULL) {
+		struct found *f = *at;
+
+		if (strcmp(f->session, session->key) != 0) {
+			at = &f->next;
+			continue;
+		}
+		*at = f->next;
+		if (tool_session_adopt(session->tools, &f->process, &err) < 0) {
+			log_warning("sandbox %s: %s", box->name, err.text);
+		} else {
+			session->patience_ns = clock_after_ns(ADOPT_PATIENCE_MS * NS_PER_MS);
+		}
+		found_free(f);
+	}
+}
 
 static void on_no_hello(evutil_socket_t fd, short events, void *arg)
 {
@@ -213,9 +332,16 @@ static void start_waiting(struct gateway *gateway, const char *name)
 {
 	struct front_box *box;
 
-	while ((box = box_find(gateway, name)) != NULL && box->waiting != NULL) {
+	while ((box = box_find(gateway, name)) != NULL) {
 		struct gateway_call *call = box->waiting;
 
+		while (call != NULL && !box_is_ready(box, call->held)) {
+			call = call->next_waiter;
+		}
+		if (call == NULL) {
+			box_update(box);
+			return;
+		}
 		box_unwait(call);
 		gateway_call_go(call, box);
 	}
@@ -230,6 +356,8 @@ static uint64_t next_deadline(const struct front_box *box)
 	for (const struct box_session *s = box->sessions; s != NULL; s = s->next) {
 		uint64_t due = tool_session_deadline(s->tools);
 
+		next = due < next ? due : next;
+		due = s->patience_ns > 0 ? s->patience_ns : UINT64_MAX;
 		next = due < next ? due : next;
 	}
 	return next;
@@ -253,6 +381,17 @@ void box_update(struct front_box *box)
 	}
 }
 
+static void after_event(struct front_box *box)
+{
+	_cleanup_free_ char *name = NULL;
+
+	box_update(box);
+	if (box->waiting != NULL) {
+		name = xstrdup(box->name);
+		start_waiting(box->gateway, name);
+	}
+}
+
 static void pump(struct front_box *box, short revents)
 {
 	struct error why;
@@ -262,12 +401,7 @@ static void pump(struct front_box *box, short revents)
 		box_close(box, &why);
 		return;
 	}
-	box_update(box);
-	if (TAKE(box->ready_now, false)) {
-		_cleanup_free_ char *name = xstrdup(box->name);
-
-		start_waiting(box->gateway, name);
-	}
+	after_event(box);
 }
 
 static void on_readable(evutil_socket_t fd, short events, void *arg)
@@ -294,7 +428,7 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	for (struct box_session *s = box->sessions; s != NULL; s = s->next) {
 		tool_session_tick(s->tools, now);
 	}
-	box_update(box);
+	after_event(box);
 }
 
 struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd)
@@ -404,6 +538,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		}),
 	};
 	box->sessions = s;
+	adopt_found(box, s);
 	return s;
 }
 

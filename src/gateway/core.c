@@ -186,10 +186,11 @@ static void run_tool(struct gateway_call *call, struct front_box *box)
 
 void gateway_call_go(struct gateway_call *call, struct front_box *box)
 {
-	if (box_is_ready(box)) {
+	if (box_is_ready(box, call->held)) {
 		run_tool(call, box);
 	} else {
 		box_wait(box, call);
+		box_update(box);
 	}
 }
 

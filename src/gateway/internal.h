@@ -67,6 +67,7 @@ struct box_session {
 	struct tool_images images; /* what tools ask for, and what was asked of the loop for it */
 	struct event *image;
 	struct held_grant *grant; /* whose decision the tools borrow */
+	uint64_t patience_ns; /* until then what was adopted is waited for; 0: nothing */
 };
 
 struct front_box *box_find(struct gateway *gateway, const char *name);
@@ -79,8 +80,9 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held);
 /* Its background processes are killed, its calls end. */
 void box_end_session(struct gateway *gateway, const char *session_key);
 struct link *box_link(struct front_box *box);
-/* Has creel-init said hello? A call that comes before waits: box_ready or box_failed of it follows. */
-bool box_is_ready(const struct front_box *box);
+/* May a call of this grant start now? creel-init has said hello, and told what was left there. One that
+ * may not waits: gateway_call_go() or gateway_call_lost() of it follows. */
+bool box_is_ready(struct front_box *box, struct held_grant *held);
 void box_wait(struct front_box *box, struct gateway_call *call);
 void box_unwait(struct gateway_call *call);
 /* After anything that may have queued bytes or set a time: wait for it. */

@@ -66,6 +66,7 @@ struct process {
 	struct wire_exited exited;
 	struct channel channels[2]; /* stdout, stderr */
 	struct input input;
+	char *tag; /* NULL: none */
 	struct buf request; /* the SPAWN payload, while the login environment is awaited */
 	char *name;
 };

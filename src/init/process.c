@@ -92,6 +92,7 @@ static struct process *process_new(struct init *init, uint32_t stream, const str
 		.grace_ms = r->grace_ms > 0 ? r->grace_ms : GRACE_DEFAULT_MS,
 		.input = {.watch.fd = FD_NONE, .credit = WIRE_STDIN_WINDOW, .last = '\n'},
 		.name = xstrndup(r->argv[0], WIRE_MAX_NAME),
+		.tag = r->tag != NULL ? xstrdup(r->tag) : NULL,
 	};
 	for (int i = 0; i < 2; i++) {
 		p->channels[i] = (struct channel){
@@ -127,6 +128,7 @@ static void process_free(struct process *p)
 	input_close(p);
 	buf_finish(&p->request);
 	free(p->name);
+	free(p->tag);
 	free(p);
 }
 
@@ -598,6 +600,7 @@ void process_describe(const struct process *p, struct wire_process *ret)
 		.err_end = p->channels[1].ring.end,
 		.started_ms = p->started_ms,
 		.name = {(const uint8_t *)p->name, strlen(p->name)},
+		.tag = {(const uint8_t *)p->tag, p->tag != NULL ? strlen(p->tag) : 0},
 	};
 	if (p->finished) {
 		ret->exited = p->exited;

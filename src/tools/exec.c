@@ -577,6 +577,8 @@ static int ask_host(struct tool_call *call, struct exec_state *state, struct err
 	int r = build_spawn(call, state, err);
 
 	if (r == 0) {
+		state->wire.tag =
+			""; /* it ends with whoever gave the link: nobody finds it again */
 		r = link_spawn_frame(&frame, 1, &state->wire, err);
 	}
 	if (r < 0) {

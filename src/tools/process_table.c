@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "base/own.h"
+#include "tools/recover.h"
 #include "tools/slug.h"
 
 /* How often a background process is granted another window of output: with a window of 1 MiB one
@@ -43,6 +45,7 @@ static void process_free(struct tool_process *process)
 	output_finish(&process->out);
 	buf_finish(&process->stdin_queue);
 	free(process->id);
+	free(process->slug);
 	free(process->command);
 	free(process->name);
 	free(process->cwd);
@@ -191,6 +194,17 @@ static void on_lost(void *arg, const struct error *why)
 	notify(process);
 }
 
+/* Of one that was adopted: what the ring has lost already is counted as lost. */
+static void on_attached(void *arg, const struct wire_process *found)
+{
+	struct tool_process *process = arg;
+
+	process->spawned = true;
+	process->pid = found->pid;
+	output_skip_to(&process->out, found->out_first);
+	notify(process);
+}
+
 static const struct link_process_ops process_ops = {
 	.spawned = on_spawned,
 	.output = on_output,
@@ -198,6 +212,7 @@ static const struct link_process_ops process_ops = {
 	.exited = on_exited,
 	.failed = on_failed,
 	.lost = on_lost,
+	.attached = on_attached,
 };
 
 static size_t output_max(const struct tool_session *session)
@@ -243,9 +258,24 @@ static int table_make_room(struct tool_session *session, struct error *err)
 	return 0;
 }
 
+static bool id_taken(const void *arg, const char *slug)
+{
+	const struct tool_session *session = arg;
+
+	for (const struct tool_process *p = session->processes; p != NULL; p = p->next) {
+		if ((p->id != NULL && strcmp(p->id, slug) == 0) ||
+			(p->slug != NULL && strcmp(p->slug, slug) == 0)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 int process_start(struct tool_session *session, struct link *link, const struct wire_spawn *spawn,
 	const char *command, struct tool_process **ret, struct error *err)
 {
+	struct wire_spawn tagged = *spawn;
+	_cleanup_free_ char *tag = NULL;
 	struct tool_process *process;
 	int r = table_make_room(session, err);
 
@@ -266,13 +296,60 @@ int process_start(struct tool_session *session, struct link *link, const struct 
 		.grant_ns = UINT64_MAX,
 	};
 	output_init(&process->out, output_max(session));
-	r = link_spawn(link, spawn, &process_ops, process, &process->stream, err);
+	/* Only what may stay behind needs a name that is known to the sandbox. */
+	if (session->may_background && spawn->tag == NULL) {
+		process->slug = slug_new(id_taken, session);
+		tag = recover_tag(session, process);
+		tagged.tag = tag;
+	}
+	r = link_spawn(link, &tagged, &process_ops, process, &process->stream, err);
 	if (r < 0) {
 		process_free(process);
 		return r;
 	}
 	table_add(session, process);
 	*ret = process;
+	return 0;
+}
+
+int process_adopt(
+	struct tool_session *session, const struct process_found *found, struct error *err)
+{
+	int64_t ran_ms = wall_clock_ms() - found->started_ms;
+	struct tool_process *process;
+	int r = table_make_room(session, err);
+
+	if (r < 0) {
+		return r;
+	}
+	/* The sandbox says when it was: what cannot be is not believed. */
+	ran_ms = (uint64_t)ran_ms < clock_now_ns() / NS_PER_MS ? ran_ms : 0;
+	process = xcalloc(1, sizeof(*process));
+	*process = (struct tool_process){
+		.session = session,
+		.link = session->link,
+		.stream = found->stream,
+		.pid = found->pid,
+		.id = id_taken(session, found->id) ? slug_new(id_taken, session)
+						   : xstrdup(found->id),
+		.command = xstrdup(found->command),
+		.name = slug_command_name(found->command),
+		.cwd = xstrdup(found->cwd),
+		.stdin_open = true,
+		.pty = found->pty,
+		.background = true,
+		.told_end = found->out_end,
+		.started_ns = clock_now_ns() - (ran_ms > 0 ? (uint64_t)ran_ms * NS_PER_MS : 0),
+		.started_ms = found->started_ms,
+		.grant_ns = UINT64_MAX,
+	};
+	output_init(&process->out, output_max(session));
+	r = link_attach(session->link, found->stream, 0, 0, &process_ops, process, err);
+	if (r < 0) {
+		process_free(process);
+		return r;
+	}
+	table_add(session, process);
 	return 0;
 }
 
@@ -309,15 +386,11 @@ void process_kill(struct tool_process *process)
 	link_signal(process->link, process->stream, SIGTERM, WIRE_SIGNAL_END);
 }
 
-static bool id_taken(const void *arg, const char *slug)
-{
-	return process_find(arg, slug) != NULL;
-}
-
 void process_name(struct tool_process *process)
 {
 	if (process->id == NULL) {
-		process->id = slug_new(id_taken, process->session);
+		process->id = process->slug != NULL ? TAKE_PTR(process->slug)
+						    : slug_new(id_taken, process->session);
 	}
 }
 

@@ -16,6 +16,7 @@ struct tool_process {
 	bool owns_link; /* of the session's host: released with the process */
 	uint32_t stream, pid;
 	char *id; /* owned; NULL until it goes to the background or is kept for reading */
+	char *slug; /* what it will be called by then; NULL: it has no name set aside */
 	char *command, *name, *cwd;
 	struct output out;
 	struct buf stdin_queue; /* waits for room at the process */
@@ -37,11 +38,24 @@ struct tool_process {
 	struct tool_call *watchers; /* by next_watcher */
 	unsigned notifying; /* watchers are being told: dropping frees it only afterwards */
 	bool dropped; /* out of the table */
+	uint64_t told_end; /* of one that was adopted: the output that there was by then */
 };
 
 /* Spawn. The process belongs to the session's table. spawn->cwd is copied for display. */
 int process_start(struct tool_session *session, struct link *link, const struct wire_spawn *spawn,
 	const char *command, struct tool_process **ret, struct error *err);
+
+/* One that an earlier connection left in the sandbox. */
+struct process_found {
+	uint32_t stream, pid;
+	const char *id, *command, *cwd; /* copied */
+	bool pty;
+	int64_t started_ms; /* CLOCK_REALTIME */
+	uint64_t out_end; /* what its ring held up to */
+};
+/* Into the table, in the background, under its name if that is free; its output comes again. */
+int process_adopt(
+	struct tool_session *session, const struct process_found *found, struct error *err);
 
 /* Forget it: the tree is killed when it runs; watchers are told by on_process with dropped and ended
  * set, and must end or let go of it. */

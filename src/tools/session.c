@@ -97,6 +97,16 @@ void tool_session_lost(struct tool_session *session, const struct error *why)
 	}
 }
 
+bool tool_session_is_settled(const struct tool_session *session)
+{
+	for (const struct tool_process *p = session->processes; p != NULL; p = p->next) {
+		if (!p->ended && (p->out.end < p->told_end || (p->background && !p->spawned))) {
+			return false;
+		}
+	}
+	return true;
+}
+
 size_t tool_session_running(const struct tool_session *session)
 {
 	size_t count = 0;

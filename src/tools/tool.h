@@ -127,6 +127,15 @@ void tool_session_image_event(struct tool_session *session);
 /* The link died: every call that needs it fails with why. Later calls fail at once. */
 void tool_session_lost(struct tool_session *session, const struct error *why);
 
+/* Whose session a process is of that link_list() found; heap memory, NULL: of none, it may be forgotten. */
+char *tool_tag_session(struct wire_bytes tag);
+/* Take one back that an earlier gateway started in this session: it is a background process. */
+int tool_session_adopt(
+	struct tool_session *session, const struct wire_process *found, struct error *err);
+
+/* Has everything come that adopted processes had written by then? */
+bool tool_session_is_settled(const struct tool_session *session);
+
 /* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */
 size_t tool_session_running(const struct tool_session *session);
 

@@ -405,9 +405,10 @@ void frame_add_process(
 	struct buf *out, enum frame_kind kind, uint32_t stream, const struct wire_process *process)
 {
 	struct wire_bytes name = clipped(process->name, WIRE_MAX_NAME);
+	struct wire_bytes tag = clipped(process->tag, WIRE_MAX_TAG);
 
-	frame_add_header(
-		out, kind, stream, (uint32_t)(4 + 4 + 1 + EXITED_SIZE + 8 * 5 + 4 + name.len));
+	frame_add_header(out, kind, stream,
+		(uint32_t)(4 + 4 + 1 + EXITED_SIZE + 8 * 5 + 4 + name.len + 4 + tag.len));
 	buf_add_u32le(out, process->stream);
 	buf_add_u32le(out, process->pid);
 	buf_add_u8(out, process->running);
@@ -418,6 +419,7 @@ void frame_add_process(
 	buf_add_u64le(out, process->err_end);
 	buf_add_u64le(out, process->started_ms);
 	add_string(out, name);
+	add_string(out, tag);
 }
 
 int frame_get_process(struct wire_bytes payload, struct wire_process *ret, struct error *err)
@@ -436,6 +438,7 @@ int frame_get_process(struct wire_bytes payload, struct wire_process *ret, struc
 	process.err_end = cursor_u64(&c, "stderr end");
 	process.started_ms = cursor_u64(&c, "start time");
 	process.name = cursor_string(&c, WIRE_MAX_NAME, "name");
+	process.tag = cursor_string(&c, WIRE_MAX_TAG, "tag");
 	if (c.bad == NULL &&
 		(process.out_end < process.out_first || process.err_end < process.err_first)) {
 		cursor_reject(&c, "ring: the end is before the start");
@@ -510,6 +513,10 @@ static int check_spawn(const struct wire_spawn *spawn, struct error *err)
 			"command can have",
 			spawn->rlimit_count, WIRE_MAX_RLIMITS);
 	}
+	if (spawn->tag != NULL && strlen(spawn->tag) > WIRE_MAX_TAG) {
+		return error_plain(err, E2BIG, "a tag of %zu bytes is over the limit of %d",
+			strlen(spawn->tag), WIRE_MAX_TAG);
+	}
 	return 0;
 }
 
@@ -517,6 +524,7 @@ int frame_add_spawn(
 	struct buf *out, uint32_t stream, const struct wire_spawn *spawn, struct error *err)
 {
 	const char *cwd = spawn->cwd != NULL ? spawn->cwd : "";
+	const char *tag = spawn->tag != NULL ? spawn->tag : "";
 	size_t count = 0, bytes = strlen(cwd) + 4;
 	int r = check_spawn(spawn, err);
 
@@ -533,7 +541,7 @@ int frame_add_spawn(
 		return error_plain(err, E2BIG, "the working directory's name is over %d bytes",
 			LIMIT_SPAWN_BYTES);
 	}
-	bytes += SPAWN_FIXED + 4 + spawn->rlimit_count * SPAWN_RLIMIT + 4 + 4;
+	bytes += SPAWN_FIXED + 4 + spawn->rlimit_count * SPAWN_RLIMIT + 4 + 4 + 4 + strlen(tag);
 	frame_add_header(out, FRAME_SPAWN, stream, (uint32_t)bytes);
 	buf_add_u32le(out, spawn->flags);
 	buf_add_u32le(out, spawn->uid);
@@ -553,6 +561,7 @@ int frame_add_spawn(
 	add_string(out, (struct wire_bytes){(const uint8_t *)cwd, strlen(cwd)});
 	add_list(out, spawn->argv);
 	add_list(out, spawn->env);
+	add_string(out, (struct wire_bytes){(const uint8_t *)tag, strlen(tag)});
 	return 0;
 }
 
@@ -614,7 +623,7 @@ int frame_get_spawn(
 {
 	struct cursor c = cursor_on(payload);
 	struct wire_spawn spawn = {0};
-	struct wire_bytes cwd;
+	struct wire_bytes cwd, tag;
 	size_t strings = 0;
 	int r;
 
@@ -628,7 +637,7 @@ int frame_get_spawn(
 	spawn.grace_ms = cursor_u32(&c, "grace");
 	spawn.credit = cursor_u32(&c, "credit");
 	spawn.rlimits = get_rlimits(&c, arena, &spawn.rlimit_count);
-	if (c.left > LIMIT_SPAWN_BYTES + 8) {
+	if (c.left > LIMIT_SPAWN_BYTES + 8 + 4 + WIRE_MAX_TAG) {
 		cursor_reject(&c, "size of the command and its environment");
 	}
 	cwd = cursor_string(&c, LIMIT_SPAWN_BYTES, "working directory");
@@ -642,6 +651,10 @@ int frame_get_spawn(
 	spawn.env = get_list(&c, arena, &strings, "environment");
 	if (c.bad == NULL && !env_is_sound(spawn.env)) {
 		cursor_reject(&c, "environment");
+	}
+	tag = cursor_string(&c, WIRE_MAX_TAG, "tag");
+	if (tag.len > 0) {
+		spawn.tag = arena_strndup(arena, (const char *)tag.data, tag.len);
 	}
 	r = cursor_end(&c, "spawn", err);
 	if (r == 0) {

@@ -112,7 +112,8 @@ struct wire_rlimit {
 	uint64_t soft, hard;
 };
 
-enum { WIRE_MAX_RLIMITS = 16, WIRE_MAX_NAME = 256, WIRE_MAX_TEXT = 1024 };
+/* TAG: holds what a gateway needs to know of a process that an earlier one started. */
+enum { WIRE_MAX_RLIMITS = 16, WIRE_MAX_NAME = 256, WIRE_MAX_TEXT = 1024, WIRE_MAX_TAG = 1024 };
 #define WIRE_NO_ID UINT32_MAX
 
 /* Both ends start from this much STDIN credit per process; STDIN_CREDIT adds to it. */
@@ -133,6 +134,7 @@ struct wire_spawn {
 	const char *const *env; /* NULL-terminated NAME=value */
 	const struct wire_rlimit *rlimits;
 	size_t rlimit_count;
+	const char *tag; /* NULL: none; kept by creel-init unread, and given back */
 };
 
 /* Why a spawn did not come to exec. */
@@ -171,6 +173,7 @@ struct wire_process {
 	uint64_t err_first, err_end;
 	uint64_t started_ms; /* CLOCK_REALTIME */
 	struct wire_bytes name; /* argv[0], cut to 256 bytes */
+	struct wire_bytes tag; /* of SPAWN */
 };
 
 /*

@@ -1,16 +1,14 @@
 """A gateway of a test's own: its processes, its configuration, its HTTP interface and what it left behind."""
-import glob
 import http.client
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import time
 from pathlib import Path
 
-from support import BASE_ENV, ROOT
+from support import BASE_ENV, ROOT, find_creel
 
 ADMIN = "admin-token"
 
@@ -139,24 +137,23 @@ class Gateway:
     def text(self, *args, **kwargs):
         return self.call(*args, **kwargs)["content"][0]["text"]
 
-    def homes(self):
-        """Directories of this instance's lasting sandboxes."""
-        run = Path("/run") if os.getuid() == 0 else self.state / "run"
-        return [Path(p).parent for p in glob.glob(f"{run}/creel-*/*/meta.json")
-                if str(self.home) in Path(p).read_text()]
+    def creel(self, *argv, **kwargs):
+        """The command line of the same home."""
+        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        return subprocess.run([find_creel(), *map(str, argv)], capture_output=True, text=True,
+                              env={**BASE_ENV, "HOME": str(self.home)}, cwd=self.home,
+                              check=False, timeout=60, **kwargs)
+
+    def sandboxes(self):
+        """Names of all that there are, asked of the host and not of the gateway."""
+        listed = self.creel("sandbox", "list", "--json")
+        return sorted(s["containerName"] for s in json.loads(listed.stdout)["containers"])
 
     def finish(self):
         """Stop, and take every sandbox away."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(30)
-        for home in self.homes():
-            meta = json.loads((home / "meta.json").read_text())
-            pid = meta.get("keeper", {}).get("pid") if isinstance(meta.get("keeper"), dict) else meta.get("keeper")
-            if pid:
-                try:
-                    os.kill(int(pid), signal.SIGTERM)
-                except OSError:
-                    pass
-            wait_for(lambda p=pid: not p or not Path(f"/proc/{p}").exists(), "a sandbox to end")
-            shutil.rmtree(home, ignore_errors=True)
+        self.write_config()
+        done = self.creel("sandbox", "recreate", "--all", "--force")
+        assert done.returncode == 0, done.stderr

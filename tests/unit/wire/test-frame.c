@@ -72,6 +72,7 @@ static void add_spawn(struct buf *out)
 		.env = env,
 		.rlimits = limits,
 		.rlimit_count = 1,
+		.tag = "t",
 	};
 	struct error err;
 
@@ -153,6 +154,7 @@ static const struct wire_process sample_process = {
 	.err_end = 3,
 	.started_ms = 5,
 	.name = {(const uint8_t *)"ls", 2},
+	.tag = {(const uint8_t *)"tg", 2},
 };
 
 static void add_attached(struct buf *out)
@@ -227,7 +229,9 @@ static void add_error(struct buf *out)
 	"0300000000000000" \
 	"0500000000000000" \
 	"02000000"         \
-	"6c73"
+	"6c73"             \
+	"02000000"         \
+	"7467"
 
 static const struct sample samples[] = {
 	{"hello", add_hello,
@@ -251,7 +255,7 @@ static const struct sample samples[] = {
 		"00000000"
 		"01"},
 	{"spawn", add_spawn,
-		"56000000"
+		"5b000000"
 		"0400"
 		"0000"
 		"01000000"
@@ -276,7 +280,9 @@ static const struct sample samples[] = {
 		"00000000"
 		"01000000"
 		"02000000"
-		"413d"},
+		"413d"
+		"01000000"
+		"74"},
 	{"spawned", add_spawned,
 		"04000000"
 		"0300"
@@ -361,17 +367,17 @@ static const struct sample samples[] = {
 		"28000000"
 		"01"},
 	{"attached", add_attached,
-		"60000000"
+		"66000000"
 		"0d00"
 		"0000"
 		"01000000" PROCESS_HEX},
 	{"fetched", add_fetched,
-		"60000000"
+		"66000000"
 		"1700"
 		"0000"
 		"01000000" PROCESS_HEX},
 	{"process", add_process,
-		"60000000"
+		"66000000"
 		"0f00"
 		"0000"
 		"00000000" PROCESS_HEX},
