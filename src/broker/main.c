@@ -29,6 +29,7 @@
 #include "broker/audit.h"
 #include "broker/broker.h"
 #include "broker/listen.h"
+#include "os/libexec.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:18790"
 
@@ -145,32 +146,16 @@ static int open_sessions(struct broker *broker, struct error *err)
 	return r;
 }
 
-/* creel-front, beside this program or where it is installed. */
 static int find_front(struct broker *broker, struct error *err)
 {
-	static const char *const beside[] = {
-		"creel-front", "../gateway/creel-front", "../src/gateway/creel-front"};
-	char exe[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
-	char *slash;
+	_cleanup_arena_ struct arena arena = {0};
+	const char *path;
+	int r = libexec_find(&arena, "creel-front", "gateway", &path, err);
 
-	exe[n > 0 ? n : 0] = '\0';
-	slash = strrchr(exe, '/');
-	for (size_t i = 0; slash != NULL && i < ARRAY_SIZE(beside); i++) {
-		*slash = '\0';
-		free(broker->front_path);
-		broker->front_path = xasprintf("%s/%s", exe, beside[i]);
-		if (access(broker->front_path, X_OK) == 0) {
-			return 0;
-		}
+	if (r == 0) {
+		broker->front_path = xstrdup(path);
 	}
-	free(broker->front_path);
-	broker->front_path = xstrdup(CREEL_LIBEXECDIR "/creel-front");
-	return access(broker->front_path, X_OK) == 0
-		       ? 0
-		       : error_plain(err, ENOENT,
-				 "creel-front is neither beside this program nor in " CREEL_LIBEXECDIR
-				 "; install creel, or build it with make");
+	return r;
 }
 
 /* --- signals --- */

@@ -400,6 +400,7 @@ json_t *request_grant(struct request *r, struct request_decided *decided, const 
 		return NULL;
 	}
 	narrow_tools(r, json_object_get(grant, "tools"));
+	(void)json_object_set_new(grant, "admin", json_boolean(r->principal.admin));
 	apply_directives(json_object_get(grant, "settings"), &decided->directives,
 		decided->decision->agent_id);
 	if (extras != NULL) {

@@ -302,6 +302,7 @@ static void get_sandbox(struct grant *grant)
 	grant->backend = get_text(json, "backend");
 	grant->notice = get_text(json, "notice");
 	grant->once = get_bool(json, "once");
+	grant->admin = get_bool(json, "admin");
 	grant->has_token = get_token(get_text(json, "token"), grant->token);
 	get_list(&grant->decision.arena, json_object_get(json, "imageEnv"), &grant->image_env);
 }

@@ -29,6 +29,7 @@ struct grant {
 	const char *backend; /* "native" */
 	uint8_t token[WIRE_TOKEN_SIZE]; /* that creel-init says in hello */
 	bool has_token, once; /* for link_new() */
+	bool admin; /* the caller is an administrator */
 	const char *notice; /* to be told to the caller once; NULL */
 	struct strv image_env; /* the image's variables */
 };

@@ -10,6 +10,7 @@
 
 #include "base/own.h"
 #include "base/path.h"
+#include "cli/gateway-client.h"
 #include "cli/place.h"
 #include "cli/request.h"
 #include "cli/session.h"
@@ -206,6 +207,24 @@ static int report_result(const struct cmd_call *call, const char *cwd,
 
 /* --- doing it --- */
 
+/* What the command line says; where and with which environment is for others to add. */
+static void fill_request(const struct cmd_call *call, struct wire_spawn *ret)
+{
+	const struct exec_args *args = call->args;
+
+	*ret = (struct wire_spawn){
+		.flags = (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
+			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.timeout_ms = args->timeout_ms,
+		.argv = (const char *const *)call->operands,
+	};
+	if (args->tty) {
+		terminal_size(&ret->rows, &ret->columns);
+	}
+}
+
 static void fill_spawn(const struct cmd_call *call, struct decision *decision, bool on_host,
 	const struct place *place, struct wire_spawn *ret)
 {
@@ -219,21 +238,11 @@ static void fill_spawn(const struct cmd_call *call, struct decision *decision, b
 	}
 	strv_add_ref(&env, &decision->arena, ""); /* at least one entry, so items is an array */
 	env.items[--env.count] = NULL;
-	*ret = (struct wire_spawn){
-		/* With LAST the counters would go together with the command. */
-		.flags = (place->lasting || place->denials != NULL ? 0 : WIRE_SPAWN_LAST) |
-			 (args->tty ? WIRE_SPAWN_PTY | WIRE_SPAWN_STDIN : 0) |
-			 (stdin_is_null() ? 0 : WIRE_SPAWN_STDIN),
-		.uid = WIRE_NO_ID,
-		.gid = WIRE_NO_ID,
-		.timeout_ms = args->timeout_ms,
-		.cwd = choose_cwd(decision, on_host),
-		.argv = (const char *const *)call->operands,
-		.env = env.items,
-	};
-	if (args->tty) {
-		terminal_size(&ret->rows, &ret->columns);
-	}
+	fill_request(call, ret);
+	/* With LAST the counters would go together with the command. */
+	ret->flags |= place->lasting || place->denials != NULL ? 0 : WIRE_SPAWN_LAST;
+	ret->cwd = choose_cwd(decision, on_host);
+	ret->env = env.items;
 }
 
 static int run_in(const struct cmd_call *call, struct decision *decision, bool on_host)
@@ -262,6 +271,40 @@ static int run_in(const struct cmd_call *call, struct decision *decision, bool o
 	return status;
 }
 
+enum { NO_GATEWAY = -1 };
+
+/* Its sandboxes are held by it; environment and directory are its business too. */
+static int run_through_gateway(const struct cmd_call *call, struct decision *decision)
+{
+	_cleanup_free_ char *cwd = getcwd(NULL, 0);
+	static const char *const no_env[] = {NULL};
+	struct session_result result = {0};
+	struct wire_spawn spawn;
+	struct link *link;
+	struct error err;
+	int fd, status;
+	int r = gateway_client_exec(decision->config,
+		json_pack("{s:s,s:s,s:s?,s:s?}", "agentId", decision->agent_id, "sessionKey",
+			decision->session_key, "cwd", cwd, "workspace",
+			decision->workspace_given ? decision->spec.agent_workspace_dir : NULL),
+		&fd, &err);
+
+	if (r == -ENOENT) {
+		return NO_GATEWAY;
+	}
+	if (r < 0) {
+		return fail_error(
+			call, STATUS_CREEL, r == -EPERM ? CODE_REFUSED : CODE_SANDBOX, &err);
+	}
+	fill_request(call, &spawn);
+	spawn.env = no_env;
+	link = link_new(fd, NULL, false, NULL, NULL);
+	session_run(link, &spawn, &result, &err);
+	status = report_result(call, decision->spec.workdir, &result, &err);
+	(void)link_free(link);
+	return status;
+}
+
 static int run_decided(const struct cmd_call *call, struct decision *decision)
 {
 	const struct exec_args *args = call->args;
@@ -271,6 +314,13 @@ static int run_decided(const struct cmd_call *call, struct decision *decision)
 
 	if (args->elevated && decision->sandboxed && !decision->elevated.granted) {
 		return refuse_elevated(call, decision);
+	}
+	if (!on_host && !decision->host_configured && !args->once && !args->denials) {
+		int status = run_through_gateway(call, decision);
+
+		if (status != NO_GATEWAY) {
+			return status;
+		}
 	}
 	if (on_host) {
 		decision->spec.backend = BACKEND_HOST;

@@ -8,6 +8,12 @@
 extern const struct cmd cmd_exec;
 extern const struct cmd cmd_tool;
 extern const struct cmd cmd_mcp;
+extern const struct cmd cmd_gateway_run;
+extern const struct cmd cmd_gateway_status;
+extern const struct cmd cmd_gateway_stop;
+extern const struct cmd cmd_approval_list;
+extern const struct cmd cmd_approval_allow;
+extern const struct cmd cmd_approval_deny;
 extern const struct cmd cmd_doctor;
 extern const struct cmd cmd_selftest;
 extern const struct cmd cmd_sandbox_explain;

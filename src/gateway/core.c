@@ -220,7 +220,7 @@ static void run_refused(struct gateway_call *call)
 }
 
 /* The sandbox that a grant names: here already, or with the stream that came along. */
-static struct front_box *box_for(
+struct front_box *gateway_box_for(
 	struct gateway *gateway, const struct grant *grant, struct bus_packet *packet)
 {
 	struct front_box *box = grant->sandbox != NULL ? box_find(gateway, grant->sandbox) : NULL;
@@ -246,7 +246,7 @@ static struct front_box *box_for(
 	return box;
 }
 
-static bool take_grant(struct bus_packet *packet, struct held_grant **ret, struct error *err)
+bool gateway_take_grant(struct bus_packet *packet, struct held_grant **ret, struct error *err)
 {
 	json_t *json = bus_packet_json(packet, err);
 	struct grant *grant = NULL;
@@ -272,7 +272,7 @@ static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_
 		fail(call, failure);
 		return;
 	}
-	if (!take_grant(packet, &call->held, &err)) {
+	if (!gateway_take_grant(packet, &call->held, &err)) {
 		fail_plain(call, GATEWAY_FAIL_INTERNAL, err.text);
 		return;
 	}
@@ -280,7 +280,7 @@ static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_
 		run_refused(call);
 		return;
 	}
-	box = box_for(gateway, call->held->grant, packet);
+	box = gateway_box_for(gateway, call->held->grant, packet);
 	if (box == NULL) {
 		/* Its stream ended while the answer was on the way; the release is on its own way now. */
 		held_grant_put(TAKE_PTR(call->held));

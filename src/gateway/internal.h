@@ -139,6 +139,12 @@ struct gateway *gateway_free(struct gateway *gateway);
 void gateway_ready(struct gateway *gateway);
 size_t gateway_calls(const struct gateway *gateway);
 
+/* The grant of an answer. false: it is none, and err says why. */
+bool gateway_take_grant(struct bus_packet *packet, struct held_grant **ret, struct error *err);
+/* The sandbox that it names: here already, or with the stream that came along. NULL: its stream has
+ * ended meanwhile. */
+struct front_box *gateway_box_for(
+	struct gateway *gateway, const struct grant *grant, struct bus_packet *packet);
 /* A row for the audit log; taken over. */
 void gateway_audit_for(struct gateway *gateway, const struct gateway_caller *caller,
 	const char *agent, const char *session, const char *name, json_t *row);

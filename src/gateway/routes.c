@@ -9,6 +9,7 @@ const struct http_route *const http_route_tables[] = {
 	routes_admin,
 	routes_events,
 	routes_mcp,
+	routes_exec,
 	routes_meta,
 	NULL,
 };

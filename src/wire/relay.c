@@ -75,6 +75,9 @@ static void send_soon(struct relay *relay)
 
 	if (!relay->pumping) {
 		(void)flush(relay, &ignored);
+		if (unsent(relay) > 0 && relay->ops->blocked != NULL) {
+			relay->ops->blocked(relay->arg);
+		}
 	}
 }
 

@@ -18,6 +18,8 @@ struct relay_ops {
 	 * replaced by what lives until the call is over. -EPERM and others: FAILED is sent with err. */
 	int (*spawn)(
 		void *arg, struct wire_bytes payload, struct wire_spawn *spawn, struct error *err);
+	/* The peer's socket is full: wait for relay_events(). May be NULL. */
+	void (*blocked)(void *arg);
 	/* It ended, or never ran: told once. exited NULL: it never ran, or the link died. May be NULL. */
 	void (*ended)(void *arg, const struct wire_exited *exited);
 };
