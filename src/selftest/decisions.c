@@ -199,29 +199,28 @@ static void try_refusal(struct ground *g, const struct refusal *refusal)
 	column_set(g->out, refusal->id, OUTCOME_HELD, "%zu variants refused by name", count);
 }
 
-static void try_refusals(struct ground *g)
+static void try_backend(struct ground *g, const char *backend)
 {
-	static const char *const backends[] = {"docker", "native"};
 	struct error err = {0};
-
 	/* Without an attack in it, it has to work; or refusing would show nothing. */
-	for (size_t i = 0; i < ARRAY_SIZE(backends); i++) {
-		if (carry_out(g, docker_config(g, backends[i], "binds: ['%B/ro:/x:ro']"), &err) <
-			0) {
-			for (size_t k = 0; k < ARRAY_SIZE(refusals); k++) {
-				if (strcmp(refusals[k].backend, backends[i]) == 0) {
-					column_set(g->out, refusals[k].id, OUTCOME_NA, "%.150s",
-						err.text);
-				}
-			}
+	int r = carry_out(g, docker_config(g, backend, "binds: ['%B/ro:/x:ro']"), &err);
+
+	for (size_t i = 0; i < ARRAY_SIZE(refusals); i++) {
+		if (strcmp(refusals[i].backend, backend) != 0) {
 			continue;
 		}
-		for (size_t k = 0; k < ARRAY_SIZE(refusals); k++) {
-			if (strcmp(refusals[k].backend, backends[i]) == 0) {
-				try_refusal(g, &refusals[k]);
-			}
+		if (r == 0) {
+			try_refusal(g, &refusals[i]);
+		} else {
+			column_set(g->out, refusals[i].id, OUTCOME_NA, "%.150s", err.text);
 		}
 	}
+}
+
+static void try_refusals(struct ground *g)
+{
+	try_backend(g, "docker");
+	try_backend(g, "native");
 }
 
 static void many_mounts(struct ground *g)
