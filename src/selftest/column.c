@@ -219,14 +219,15 @@ static int start_sibling(struct column *c, struct error *err)
 
 static void ask_sibling(struct column *c)
 {
+	static const char visit[] = "visit ";
 	const char *text;
 
 	peer_serve(&c->sibling, 20);
-	text = c->sibling_run.out.data;
-	while (text != NULL && (text = strstr(text, "visit ")) != NULL) {
+	text = c->sibling_run.out.data != NULL ? c->sibling_run.out.data : "";
+	for (text = strstr(text, visit); text != NULL; text = strstr(text, visit)) {
 		char name[64];
 
-		text += strlen("visit ");
+		text += sizeof(visit) - 1;
 		(void)snprintf(name, sizeof(name), "%.60s", text);
 		name[strcspn(name, "\n")] = '\0';
 		column_set(c->out, name, OUTCOME_FELL, "it arrived in the other sandbox");

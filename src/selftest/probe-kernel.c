@@ -131,10 +131,10 @@ static enum outcome call_swap(const struct probe_call *call)
 
 static enum outcome call_quota(const struct probe_call *call)
 {
-	/* Q_SYNC of nothing in particular is everybody's: without a filter it works for all. */
-	enum { Q_GETFMT_CALL = 0x800004 };
+	/* About what is no disk: without a filter it gets as far as that. */
+	const unsigned getfmt = 0x80000400; /* QCMD(Q_GETFMT, USRQUOTA) */
 	unsigned format = 0;
-	long r = syscall(SYS_quotactl, Q_GETFMT_CALL << 8, "/dev/null", 0, &format);
+	long r = syscall(SYS_quotactl, getfmt, "/dev/null", 0, &format);
 
 	if (call->host->engine && r < 0) {
 		return probe_held(call, "quotactl: %s", strerror(errno));

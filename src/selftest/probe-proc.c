@@ -486,12 +486,12 @@ static enum outcome memfd_exec(const struct probe_call *call)
 	while ((n = read(from, buffer, sizeof(buffer))) > 0) {
 		(void)!write(to, buffer, (size_t)n);
 	}
-	if (to < 0 || n < 0 || pipe(fds) < 0 || (pid = fork()) < 0) {
+	if (to < 0 || n < 0 || pipe2(fds, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		return probe_held(call, "no program from memory: %s", strerror(errno));
 	}
 	if (pid == 0) {
-		char *const argv[] = {"x", "posture", NULL};
-		char *const env[] = {NULL};
+		static const char *const argv[] = {"x", "posture", NULL};
+		static const char *const env[] = {NULL};
 
 		(void)dup2(fds[1], STDOUT_FILENO);
 		(void)syscall(SYS_execveat, to, "", argv, env, 0x1000 /* AT_EMPTY_PATH */);

@@ -300,7 +300,7 @@ static enum outcome orphans(const struct probe_call *call)
 	char c;
 	pid_t pid;
 
-	if (pipe(ready) < 0 || (pid = fork()) < 0) {
+	if (pipe2(ready, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		return probe_na(call, "no process: %s", strerror(errno));
 	}
 	if (pid == 0) {

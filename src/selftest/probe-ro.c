@@ -150,7 +150,7 @@ static enum outcome self_mem(const struct probe_call *call)
 	if (mem < 0 || map == MAP_FAILED) {
 		return probe_held(call, "/proc/self/mem: %s", strerror(errno));
 	}
-	(void)pwrite(mem, "!!!!", 4, (off_t)(uintptr_t)map);
+	(void)!pwrite(mem, "!!!!", 4, (off_t)(uintptr_t)map);
 	(void)msync(map, PAGE, MS_SYNC);
 	return look_again(call, "/proc/self/mem");
 }
@@ -188,7 +188,7 @@ static enum outcome dirty_cow(const struct probe_call *call)
 	/* The other half of the race has to share our memory. */
 	pid = clone(race_main, stack + sizeof(stack), CLONE_VM | SIGCHLD, &race);
 	for (int i = 0; pid > 0 && i < RACE_ROUNDS; i++) {
-		(void)pwrite(race.mem, "!!!!", 4, (off_t)(uintptr_t)race.map);
+		(void)!pwrite(race.mem, "!!!!", 4, (off_t)(uintptr_t)race.map);
 	}
 	(void)waitpid(pid, NULL, 0);
 	return look_again(call, "the race for a private page");
@@ -205,7 +205,7 @@ static enum outcome dirty_pipe(const struct probe_call *call)
 	if (fd < 0) {
 		return no_decoy(call);
 	}
-	if (pipe(fds) < 0) {
+	if (pipe2(fds, O_CLOEXEC) < 0) {
 		return probe_na(call, "no pipe: %s", strerror(errno));
 	}
 	memset(block, 'x', sizeof(block));
