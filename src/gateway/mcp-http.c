@@ -284,7 +284,12 @@ void mcp_http_end(const struct http_server *server)
 
 static void open_pipe(struct http_exchange *x)
 {
-	let_in(x, mcp_pipe_open);
+	json_t *fields = http_exchange_fields(x); /* for the look at them: they are read again */
+
+	if (fields != NULL) {
+		json_decref(fields);
+		let_in(x, mcp_pipe_open);
+	}
 }
 
 static const struct http_field pipe_fields[] = {

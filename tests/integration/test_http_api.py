@@ -260,7 +260,7 @@ def provoke_mcp(front, op, status):
         **session, "MCP-Protocol-Version": "2025-03-26"})
 
 
-UPGRADE = {"Connection": "Upgrade", "Upgrade": "creel-frames"}
+UPGRADE = {"Connection": "Upgrade", "Upgrade": "creel-frames, creel-mcp"}  # what any route asks for
 
 
 def provoke(front, op, status):
