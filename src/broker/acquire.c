@@ -15,6 +15,7 @@
 #include "broker/broker.h"
 #include "broker/lifecycle.h"
 #include "sandbox/resolve.h"
+#include "sandbox/workspace.h"
 #include "tools/tool.h"
 
 enum { WORKERS_MAX = 64 };
@@ -78,9 +79,12 @@ static void start_host(struct worker_side *side, const struct decision *d)
 	const struct backend_ops *host = backend_by_kind(BACKEND_HOST);
 	struct backend_start_opts opts = {0};
 	struct backend_sandbox started = {.stream_fd = FD_NONE};
+	_cleanup_arena_ struct arena arena = {0};
 	struct error err;
 
-	if (host->start(&d->spec, &opts, &started, &err) < 0) {
+	if (workspace_prepare(&arena, d->spec.agent_workspace_dir,
+		    d->workspace_given ? WORKSPACE_GIVEN : WORKSPACE_AGENT, true, &err) < 0 ||
+		host->start(&d->spec, &opts, &started, &err) < 0) {
 		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
 		return;
 	}

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "broker/ask-sandbox.h"
 #include "broker/broker.h"
 #include "policy/directive.h"
 #include "policy/report.h"
@@ -371,6 +372,11 @@ static const struct {
 	{"session.directive", op_session_directive, SESSION},
 	{"approval.list", op_approval_list, ADMIN},
 	{"approval.decide", op_approval_decide, ADMIN},
+	{"sandbox.list", op_sandbox_list, 0},
+	{"sandbox.recreate", op_sandbox_recreate, ADMIN},
+	{"sandbox.rm", op_sandbox_rm, ADMIN},
+	{"sandbox.prune", op_sandbox_prune, ADMIN},
+	{"audit.query", op_audit_query, ADMIN},
 	{"config.reload", op_reload, ADMIN},
 	{"status", op_status, ADMIN},
 };

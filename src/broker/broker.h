@@ -37,7 +37,7 @@ struct broker {
 	struct sandbox *sandboxes;
 	struct approval *approvals;
 	uint32_t approval_count;
-	struct event *signals[4], *reload_event, *reload_timer;
+	struct event *watchdog, *signals[4], *reload_event, *reload_timer;
 	int inotify_fd;
 	char *reload_problem; /* why the file is not what runs; NULL: it is */
 	bool stopping;
@@ -132,6 +132,8 @@ void front_forget(struct broker *broker, const char *session); /* grants; NULL: 
 void front_settings(struct broker *broker);
 /* A child ended: was it the front? */
 void front_reaped(struct broker *broker, int pid, int status);
+/* It serves, and has answered when it was last asked. */
+bool front_is_well(const struct broker *broker);
 json_t *front_status(const struct broker *broker); /* {"pid","restarts","ready"} */
 
 /* --- main.c --- */

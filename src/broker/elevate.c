@@ -17,6 +17,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/broker.h"
+#include "sandbox/workspace.h"
 #include "tools/tool.h"
 #include "wire/relay.h"
 
@@ -100,12 +101,15 @@ static void run_elevated(struct worker_side *side, void *arg)
 	struct sandbox_spec spec = *run.job->spec;
 	const struct backend_ops *host = backend_by_kind(BACKEND_HOST);
 	struct backend_start_opts opts = {0};
+	_cleanup_arena_ struct arena arena = {0};
 	struct backend_sandbox started;
 	struct error err;
 	int pair[2];
 
 	spec.backend = BACKEND_HOST;
-	if (host->start(&spec, &opts, &started, &err) < 0) {
+	/* Where it starts; the command has been approved by then. */
+	if (workspace_prepare(&arena, spec.agent_workspace_dir, WORKSPACE_AGENT, true, &err) < 0 ||
+		host->start(&spec, &opts, &started, &err) < 0) {
 		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
 		return;
 	}

@@ -448,6 +448,13 @@ void front_settings(struct broker *broker)
 			broker->socket_path));
 }
 
+bool front_is_well(const struct broker *broker)
+{
+	const struct front *front = broker->front;
+
+	return front != NULL && front->ready && front->pinged <= front->ponged + 1;
+}
+
 json_t *front_status(const struct broker *broker)
 {
 	const struct front *front = broker->front;

@@ -30,6 +30,7 @@
 #include "broker/broker.h"
 #include "broker/listen.h"
 #include "os/libexec.h"
+#include "os/notify.h"
 
 #define DEFAULT_LISTEN "127.0.0.1:18790"
 
@@ -171,6 +172,7 @@ static void on_stop(evutil_socket_t signo, short events, void *arg)
 		broker_record(broker, NULL, "stop", &(struct record_fields){0});
 	}
 	broker->stopping = true;
+	(void)notify_send("STOPPING=1");
 	front_stop(broker);
 }
 
@@ -191,6 +193,30 @@ static void on_child(evutil_socket_t signo, short events, void *arg)
 	/* Workers are known by their sockets; the front and what it needs by their pids. */
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		front_reaped(arg, pid, status);
+	}
+}
+
+/* Only while the front answers: a gateway whose front hangs is as good as dead. */
+static void on_watchdog(evutil_socket_t fd, short events, void *arg)
+{
+	const struct broker *broker = arg;
+
+	(void)fd;
+	(void)events;
+	if (front_is_well(broker)) {
+		(void)notify_send("WATCHDOG=1");
+	}
+}
+
+static void start_watchdog(struct broker *broker)
+{
+	uint64_t half_us = notify_watchdog_us() / 2;
+	struct timeval every = {
+		.tv_sec = (time_t)(half_us / 1000000), .tv_usec = (suseconds_t)(half_us % 1000000)};
+
+	if (half_us > 0) {
+		broker->watchdog = event_new(broker->base, -1, EV_PERSIST, on_watchdog, broker);
+		(void)event_add(broker->watchdog, &every);
 	}
 }
 
@@ -220,6 +246,7 @@ void broker_ready(struct broker *broker)
 
 	if (!told) {
 		told = true;
+		(void)notify_send("READY=1");
 		log_info("ready: %s%s%s", broker->socket_path,
 			broker->listen != NULL ? ", http://" : "",
 			broker->listen != NULL ? broker->listen : "");
@@ -257,6 +284,7 @@ static int set_up(struct broker *broker, struct error *err)
 		return error_plain(err, ENOMEM, "cannot make an event loop");
 	}
 	catch_signals(broker);
+	start_watchdog(broker);
 	r = front_start(broker, err);
 	if (r == 0 && reload_watch(broker, err) < 0) {
 		log_warning("%s; send HUP after a change", err->text);
@@ -272,6 +300,9 @@ static void tear_down(struct broker *broker)
 		if (broker->signals[i] != NULL) {
 			event_free(broker->signals[i]);
 		}
+	}
+	if (broker->watchdog != NULL) {
+		event_free(broker->watchdog);
 	}
 	if (broker->base != NULL) {
 		event_base_free(broker->base);

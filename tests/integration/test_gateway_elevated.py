@@ -1,0 +1,105 @@
+"""Commands that leave the sandbox: every gate, a person's word, and directives of a session."""
+import threading
+
+import pytest
+
+from gateway import ADMIN, Gateway, wait_for
+
+ALICE = {"provider": "telegram", "id": "1", "from": "telegram:1"}
+MALLORY = {"provider": "telegram", "id": "666", "from": "telegram:666"}
+TOKENS = [{"name": "admin", "token": ADMIN, "admin": True},
+          {"name": "bot", "token": "bot", "elevated": True},
+          {"name": "plain", "token": "plain"}]
+HOST = "test -e /run/creel && echo inside || echo outside"
+
+
+@pytest.fixture
+def gateway(home):
+    gateway = Gateway(home, tokens=TOKENS)
+    gateway.extra = {"tools": {"elevated": {"enabled": True, "allowFrom": {"telegram": ["1"]}}}}
+    gateway.write_config()
+    gateway.start()
+    yield gateway
+    gateway.finish()
+
+
+def run(gateway, token="bot", sender=ALICE, session="main", **args):
+    return gateway.invoke("exec", {"command": HOST, **args}, session, token, sender=sender)
+
+
+def outcome(answer):
+    status, body = answer
+    return body["result"]["content"][0]["text"] if status == 200 else body["error"]["type"]
+
+
+def test_gates(gateway):
+    assert outcome(run(gateway)) == "inside"
+    assert outcome(run(gateway, elevated=True)) == "outside"
+    assert outcome(run(gateway, sender=MALLORY, elevated=True)) == "denied"
+    assert outcome(run(gateway, token="plain", elevated=True)) == "denied"
+    gateway.extra["tools"]["elevated"]["enabled"] = False
+    gateway.write_config()
+    wait_for(lambda: outcome(run(gateway, elevated=True)) == "denied", "the reload")
+    rows = (gateway.state / "audit.jsonl").read_text()
+    assert '"action":"elevation.allowed"' in rows
+
+
+def test_streams_and_statuses_of_the_host(gateway):
+    status, body = gateway.invoke("exec", {"command": "echo out; echo err >&2; exit 4", "elevated": True},
+                                  token="bot", sender=ALICE)
+    assert status == 200, body
+    assert body["result"]["details"]["exitCode"] == 4
+    assert {"out", "err"} <= set(body["result"]["content"][0]["text"].splitlines())
+
+
+def directive(gateway, text, token=None, sender=None):
+    body = {"text": text, **({"sender": sender} if sender else {})}
+    return gateway.request("POST", "/v1/sessions/main/directives", body, token)
+
+
+def test_directives_only_from_authorised_senders(gateway):
+    assert directive(gateway, "/elevated on", "bot", MALLORY)[0] == 403
+    assert directive(gateway, "/elevated on", "plain", ALICE)[0] == 403  # the token may not
+    assert directive(gateway, "/exec security=deny", "bot")[0] == 403  # on behalf of nobody
+    assert directive(gateway, "/elevated sideways", "bot", ALICE)[0] == 400
+    status, body = directive(gateway, "please /elevated on", "bot", ALICE)
+    assert status == 200 and not body["result"]["effective"]
+    assert outcome(run(gateway)) == "inside"
+    status, body = directive(gateway, "/elevated full", "bot", ALICE)
+    assert status == 200 and body["result"]["effective"], body
+    assert outcome(run(gateway)) == "outside"
+    assert outcome(run(gateway, elevated=False)) == "inside"
+    assert outcome(run(gateway, session="other")) == "inside"
+    status, body = gateway.request("GET", "/v1/explain?sessionKey=main")
+    assert body["result"]["directives"] == {"elevated": "full"}
+    assert directive(gateway, "/elevated off", "bot", ALICE)[0] == 200
+    assert outcome(run(gateway)) == "inside"
+
+
+def test_security_deny_holds_against_elevation(gateway):
+    assert directive(gateway, "/exec security=deny")[0] == 200
+    assert outcome(run(gateway, elevated=True)) == "denied"
+    assert outcome(run(gateway)) == "inside"
+
+
+def approvals(gateway):
+    return gateway.request("GET", "/v1/approvals")[1]["result"]["approvals"]
+
+
+@pytest.mark.parametrize("decision,expected", [("allow", "outside"), ("deny", "denied")])
+def test_a_person_is_asked(gateway, decision, expected):
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(outcome(run(gateway, elevated=True))))
+    thread.start()
+    pending = wait_for(lambda: approvals(gateway), "the approval")
+    assert pending[0]["command"] == HOST and pending[0]["requestedBy"] == "bot"
+    assert gateway.request("GET", "/v1/approvals", token="bot")[0] == 403
+    assert gateway.request("POST", f"/v1/approvals/{pending[0]['id']}", {"decision": decision}, "bot")[0] == 403
+    assert not answers
+    done = gateway.creel("approval", decision, pending[0]["id"])
+    assert done.returncode == 0, done.stderr
+    thread.join(30)
+    assert answers == [expected]
+    assert approvals(gateway) == []
+    assert gateway.creel("approval", decision, pending[0]["id"]).returncode == 1

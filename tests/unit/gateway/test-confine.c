@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/* What a front that was taken over can still do: with the very confinement that the front applies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka.h needs those four before it. */
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "gateway/confine.h"
+
+/* What a parent has prepared: a directory with a file, and a socket that listens, as an engine does. */
+struct stage {
+	char dir[64], file[96], socket[96];
+	int listener, unconnected, pair[2];
+};
+
+static int set_up(void **state)
+{
+	struct stage *s = calloc(1, sizeof(*s));
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	int fd;
+
+	assert_non_null(s);
+	(void)strcpy(s->dir, "/tmp/creel-confine-XXXXXX");
+	assert_non_null(mkdtemp(s->dir));
+	(void)snprintf(s->file, sizeof(s->file), "%s/creel.json", s->dir);
+	(void)snprintf(s->socket, sizeof(s->socket), "%s/engine.sock", s->dir);
+	fd = open(s->file, O_WRONLY | O_CREAT, 0666);
+	assert_true(fd >= 0);
+	(void)close(fd);
+	s->listener = socket(AF_UNIX, SOCK_STREAM, 0);
+	(void)memcpy(name.sun_path, s->socket, strlen(s->socket));
+	assert_int_equal(bind(s->listener, (struct sockaddr *)&name, sizeof(name)), 0);
+	assert_int_equal(listen(s->listener, 4), 0);
+	s->unconnected = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, s->pair), 0);
+	*state = s;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct stage *s = *state;
+
+	(void)unlink(s->file);
+	(void)unlink(s->socket);
+	(void)rmdir(s->dir);
+	(void)close(s->listener);
+	(void)close(s->unconnected);
+	(void)close(s->pair[0]);
+	(void)close(s->pair[1]);
+	free(s);
+	return 0;
+}
+
+/* In a child that is confined. 0: the attempt failed; else its number. */
+static int attempt(const struct stage *s)
+{
+	static char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+	struct sockaddr_un name = {.sun_family = AF_UNIX};
+	void *page;
+
+	(void)memcpy(name.sun_path, s->socket, strlen(s->socket));
+	if (open(s->file, O_RDONLY) >= 0 || open(s->dir, O_RDONLY | O_DIRECTORY) >= 0 ||
+		open("/proc/self/status", O_RDONLY) >= 0 || open("/etc/passwd", O_RDONLY) >= 0) {
+		return 1;
+	}
+	if (syscall(SYS_openat, AT_FDCWD, s->file, O_RDONLY) >= 0 ||
+		syscall(SYS_openat2, AT_FDCWD, s->file, NULL, 0) >= 0 || unlink(s->file) == 0 ||
+		rename(s->file, s->socket) == 0) {
+		return 2;
+	}
+	if (socket(AF_UNIX, SOCK_STREAM, 0) >= 0 || socket(AF_INET, SOCK_STREAM, 0) >= 0 ||
+		connect(s->unconnected, (struct sockaddr *)&name, sizeof(name)) == 0 ||
+		bind(s->unconnected, (struct sockaddr *)&name, sizeof(name)) == 0) {
+		return 3;
+	}
+	(void)execve("/bin/true", argv, NULL);
+	if (syscall(SYS_execveat, s->pair[0], "", argv, NULL, 0) == 0 || fork() >= 0 ||
+		syscall(SYS_clone3, NULL, 0) >= 0) {
+		return 4;
+	}
+	if (kill(getppid(), 0) == 0 || ptrace(PTRACE_ATTACH, getppid(), NULL, NULL) == 0 ||
+		syscall(SYS_pidfd_open, getppid(), 0) >= 0 ||
+		syscall(SYS_process_vm_readv, getppid(), NULL, 0, NULL, 0, 0) >= 0) {
+		return 5;
+	}
+	/* Other names of kill(2) and of typing into a terminal. */
+	if (fcntl(s->pair[0], F_SETOWN, getppid()) == 0 || fcntl(s->pair[0], F_SETSIG, 9) == 0 ||
+		ioctl(s->pair[0], FIOASYNC, &(int){1}) == 0 || ioctl(2, TIOCSTI, "x") == 0) {
+		return 6;
+	}
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (page == MAP_FAILED || mprotect(page, 4096, PROT_READ | PROT_EXEC) == 0 ||
+		mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED) {
+		return 7;
+	}
+	if (setuid(0) == 0 || syscall(SYS_io_uring_setup, 1, NULL) >= 0 ||
+		syscall(SYS_memfd_create, "x", 0) >= 0 || syscall(SYS_unshare, 0) >= 0 ||
+		syscall(SYS_setns, 0, 0) >= 0 || syscall(SYS_mount, "", "", "", 0, "") >= 0) {
+		return 8;
+	}
+	return 0;
+}
+
+static int run_confined(const struct stage *s, int (*fn)(const struct stage *s))
+{
+	int status;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct error err;
+
+		_exit(front_confine(&err) == 0 ? fn(s) : 99);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFSIGNALED(status)) {
+		print_message("signal %d\n", WTERMSIG(status));
+		return -1;
+	}
+	return WEXITSTATUS(status);
+}
+
+static void nothing_can_be_reached(void **state)
+{
+	assert_int_equal(run_confined(*state, attempt), 0);
+}
+
+/* The same attempts do something where nothing confines: this test could fail. */
+static void without_it_they_succeed(void **state)
+{
+	const struct stage *s = *state;
+	int fd = open(s->file, O_RDONLY);
+
+	assert_true(fd >= 0);
+	(void)close(fd);
+	assert_int_equal(kill(getpid(), 0), 0);
+	assert_int_not_equal(attempt(s), 0);
+}
+
+/* What the front lives by. */
+static int work(const struct stage *s)
+{
+	char c = 0;
+	int copy = fcntl(s->pair[0], F_DUPFD_CLOEXEC, 3), pair[2];
+	void *big = malloc(16 * 1024 * 1024);
+
+	if (big == NULL || copy < 0 || write(copy, "x", 1) != 1 || read(s->pair[1], &c, 1) != 1 ||
+		c != 'x') {
+		return 1;
+	}
+	free(big);
+	if (fcntl(copy, F_SETFL, O_NONBLOCK) < 0 || recv(copy, &c, 1, 0) >= 0 || errno != EAGAIN) {
+		return 2;
+	}
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0 || close(pair[0]) < 0) {
+		return 3;
+	}
+	return accept4(s->listener, NULL, NULL, SOCK_NONBLOCK) < 0 && errno == EPERM ? 4 : 0;
+}
+
+static void what_it_needs_is_there(void **state)
+{
+	const struct stage *s = *state;
+
+	assert_int_equal(fcntl(s->listener, F_SETFL, O_NONBLOCK), 0);
+	assert_int_equal(run_confined(s, work), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(nothing_can_be_reached, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_it_they_succeed, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_it_needs_is_there, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
