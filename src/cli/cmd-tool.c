@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "base/own.h"
+#include "cli/gateway-client.h"
 #include "cli/request.h"
 #include "cli/table.h"
 #include "cli/tool-run.h"
@@ -51,6 +52,7 @@ struct work {
 	struct tool_run run;
 	size_t running;
 	bool broken; /* stdout cannot be written any more */
+	bool gateway; /* one runs, and is asked */
 	struct buf input; /* batch: less than a line */
 };
 
@@ -104,6 +106,85 @@ static bool write_all(const char *data, size_t len)
 		len -= (size_t)n;
 	}
 	return true;
+}
+
+/* --- through the gateway --- */
+
+/* It holds the sandboxes, and would let nobody else in. */
+static bool may_use_gateway(const struct work *work)
+{
+	const struct tool_args *args = work->call->args;
+
+	return decision_is_isolated(work->decision) && !args->once &&
+	       args->request.workspace == NULL;
+}
+
+static json_t *invocation(const struct work *work, const char *name, const json_t *args)
+{
+	const struct sender *s = &work->decided->request.sender;
+	json_t *body = json_pack("{s:s,s:o,s:s,s:s}", "tool", name, "args",
+		args != NULL ? json_incref((json_t *)(uintptr_t)args) : json_object(), "agentId",
+		work->decision->agent_id, "sessionKey", work->decision->session_key);
+
+	if (body != NULL && s->id != NULL) {
+		(void)json_object_set_new(body, "sender",
+			json_pack("{s:s*,s:s,s:s*}", "provider", s->provider, "id", s->id, "from",
+				s->from));
+	}
+	return body;
+}
+
+static void read_invocation(const json_t *answer, struct tool_result *ret)
+{
+	const json_t *result = json_object_get(answer, "result");
+	const json_t *error = json_object_get(answer, "error");
+	const char *type = json_string_value(json_object_get(error, "type"));
+	const char *text = json_string_value(json_object_get(error, "message"));
+	const char *hint = json_string_value(json_object_get(error, "hint"));
+	const json_t *from = error != NULL ? error : result;
+
+	*ret = (struct tool_result){
+		.content = json_incref(json_object_get(result, "content")),
+		.details = json_incref(json_object_get(from, "details")),
+	};
+	if (error != NULL) {
+		ret->failure.type = type != NULL ? type : "failed";
+		ret->failure.message =
+			xstrdup(text != NULL ? text : "the gateway refused the call");
+		ret->failure.hint = hint != NULL ? xstrdup(hint) : NULL;
+	}
+}
+
+static bool gateway_runs(const struct work *work)
+{
+	struct error ignored;
+	int fd, r = gateway_client_connect(work->decision->config, &fd, &ignored);
+
+	if (r == 0) {
+		(void)close(fd);
+	}
+	return r == 0;
+}
+
+/* One call, waited for. */
+static void call_gateway(
+	const struct work *work, const char *name, const json_t *args, tool_done_fn done, void *arg)
+{
+	const struct gateway_request request = {
+		"POST", "/tools/invoke", invocation(work, name, args)};
+	struct tool_result result = {0};
+	json_t *answer = NULL;
+	struct error err;
+	int http, r = gateway_client_ask(work->decision->config, &request, &http, &answer, &err);
+
+	if (r == 0) {
+		read_invocation(answer, &result);
+	} else {
+		result.failure.type = TOOL_FAIL_UNAVAILABLE;
+		result.failure.message = xstrdup(err.text);
+	}
+	done(arg, &result);
+	json_decref(answer);
 }
 
 /* --- batch --- */
@@ -173,6 +254,11 @@ static void start_line(struct work *work, const char *text, size_t len)
 	pending->work = work;
 	pending->id = json_incref(json_object_get(line, "id"));
 	work->running++;
+	if (work->gateway) {
+		call_gateway(work, name, json_object_get(line, "args"), on_batch_done, pending);
+		json_decref(line);
+		return;
+	}
 	(void)tool_call_start(work->run.session, name, json_object_get(line, "args"),
 		&(struct tool_call_opts){
 			.verdict = &verdict,
@@ -231,6 +317,9 @@ static int run_batch(struct work *work)
 	bool open = true;
 
 	buf_init(&work->input, LINE_MAX_BYTES);
+	while (work->gateway && open && !work->broken) {
+		open = read_input(work);
+	}
 	while ((open || work->running > 0) && !work->broken) {
 		if (tool_run_turn(&work->run, open ? STDIN_FILENO : FD_NONE) && open) {
 			open = read_input(work);
@@ -455,6 +544,13 @@ static int run_call(struct work *work, const char *name)
 	if (json == NULL) {
 		return status;
 	}
+	if (work->gateway) {
+		struct pending pending = {.work = work};
+
+		call_gateway(work, name, json, on_done, &pending);
+		json_decref(json);
+		return pending.status;
+	}
 	status = start_run(work,
 		work->decision->tool.allowed && tool != NULL &&
 			tool_is_offered(tool, work->decision),
@@ -476,8 +572,12 @@ static int run_decided(struct work *work)
 	if (args->list) {
 		return list_tools(work);
 	}
+	work->gateway = may_use_gateway(work) && gateway_runs(work);
 	if (!args->batch) {
 		return run_call(work, work->call->operands[0]);
+	}
+	if (work->gateway) {
+		return run_batch(work);
 	}
 	decision_check_tool(work->decision, &work->decided->request, "process", &process);
 	status = start_run(work, true,

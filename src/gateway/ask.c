@@ -54,6 +54,17 @@ static void on_answer(void *arg, struct bus_packet *packet, const struct gateway
 	json_decref(json);
 }
 
+/* One that cannot even be sent has ended ask by then. */
+static void send_question(
+	struct gateway_ask *ask, struct bus_message *message, int fd, question_fn done)
+{
+	struct question *question = question_ask(ask->gateway, message, fd, done, ask);
+
+	if (question != NULL) {
+		ask->question = question;
+	}
+}
+
 static void ask_broker(struct gateway_ask *ask, const struct gateway_caller *caller, const char *op,
 	const json_t *args)
 {
@@ -70,7 +81,46 @@ static void ask_broker(struct gateway_ask *ask, const struct gateway_caller *cal
 	question_caller(&message, caller, &fd);
 	bus_set(&message, BUS_OP, op);
 	bus_set(&message, BUS_JSON, text);
-	ask->question = question_ask(ask->gateway, &message, fd, on_answer, ask);
+	send_question(ask, &message, fd, on_answer);
+}
+
+/* The counters are here, what there is now the broker knows; that it answers lets the caller in. */
+static void on_metrics(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
+{
+	struct gateway_ask *ask = arg;
+	struct metrics *metrics = ask->gateway->metrics;
+	_cleanup_buf_ struct buf text = {0};
+	struct error ignored;
+	json_t *status, *result;
+
+	if (failure != NULL) {
+		answer(ask, NULL, failure);
+		return;
+	}
+	status = bus_packet_json(packet, &ignored);
+	metrics_set(metrics, METRIC_SESSIONS, NULL, NULL,
+		json_integer_value(json_object_get(status, "sessions")));
+	metrics_set(metrics, METRIC_SANDBOXES, "all", "held",
+		json_integer_value(json_object_get(status, "sandboxes")));
+	metrics_set(metrics, METRIC_QUEUE_DEPTH, "approvals", NULL,
+		json_integer_value(json_object_get(status, "approvals")));
+	metrics_set(metrics, METRIC_QUEUE_DEPTH, "calls", NULL, (int64_t)ask->gateway->calls);
+	json_decref(status);
+	metrics_render(metrics, &text);
+	result = json_pack("{s:s}", "text", text.data != NULL ? text.data : "");
+	answer(ask, result, NULL);
+	json_decref(result);
+}
+
+static void ask_metrics(struct gateway_ask *ask, const struct gateway_caller *caller)
+{
+	struct bus_message message = {.kind = BUS_ASK};
+	int fd;
+
+	question_caller(&message, caller, &fd);
+	bus_set(&message, BUS_OP, "status");
+	bus_set(&message, BUS_JSON, "{}");
+	send_question(ask, &message, fd, on_metrics);
 }
 
 struct gateway_ask *gateway_ask(struct gateway *gateway, const struct gateway_caller *caller,
@@ -81,7 +131,11 @@ struct gateway_ask *gateway_ask(struct gateway *gateway, const struct gateway_ca
 	bool ended = false;
 
 	*ask = (struct gateway_ask){.gateway = gateway, .done = done, .arg = arg, .ended = &ended};
-	ask_broker(ask, caller, op, given);
+	if (strcmp(op, "metrics") == 0) {
+		ask_metrics(ask, caller);
+	} else {
+		ask_broker(ask, caller, op, given);
+	}
 	json_decref(given);
 	if (ended) {
 		return NULL;

@@ -77,6 +77,27 @@ static void set_text(json_t *row, const char *key, const char *text)
 	}
 }
 
+static void count_call(const struct gateway_call *call, const struct tool_result *result)
+{
+	struct metrics *metrics = call->gateway->metrics;
+	const json_t *denied = json_object_get(result->details, "denied");
+	/* Names of callers' own making are no series. */
+	const struct tool *tool = tool_by_name(call->tool);
+
+	metrics_call(metrics, tool != NULL ? tool->name : "unknown",
+		result->failure.message == NULL ? "ok" : result->failure.type,
+		(clock_now_ns() - call->started_ns) / 1000);
+	metrics_add(metrics, METRIC_BYTES, "out", "sandbox", call->bytes_out);
+	for (size_t i = 0; i < json_array_size(denied); i++) {
+		const json_t *row = json_array_get(denied, i);
+		const char *layer = json_string_value(json_object_get(row, "layer"));
+		const char *rule = json_string_value(json_object_get(row, "rule"));
+
+		metrics_add(metrics, METRIC_DENIALS, layer != NULL ? layer : "unknown",
+			rule != NULL ? rule : "unknown", 1);
+	}
+}
+
 /* For the audit log and for those who watch. */
 static void report_call(struct gateway_call *call, const struct tool_result *result)
 {
@@ -118,6 +139,7 @@ static void finish(struct gateway_call *call, struct tool_result *result)
 	if (call->held != NULL && call->held->grant->notice != NULL) {
 		set_text(result->details, "notice", call->held->grant->notice);
 	}
+	count_call(call, result);
 	report_call(call, result);
 	call->running = NULL;
 	call_free(call);

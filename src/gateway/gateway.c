@@ -123,6 +123,7 @@ struct gateway *gateway_new(struct event_base *base, int bus_fd)
 	gateway->base = base;
 	gateway->images_fd = FD_NONE;
 	gateway->grants = grants_new();
+	gateway->metrics = metrics_new();
 	gateway->bus = bus_channel_new(base, bus_fd, &channel_ops, gateway);
 	events_init(gateway);
 	return gateway;
@@ -135,6 +136,7 @@ struct gateway *gateway_free(struct gateway *gateway)
 	events_finish(gateway);
 	gateway->bus = bus_channel_free(gateway->bus);
 	json_decref(gateway->settings);
+	gateway->metrics = metrics_free(gateway->metrics);
 	free(gateway);
 	return NULL;
 }

@@ -91,6 +91,7 @@ static void ask(void *arg, void *call_arg, struct tool_call *tool, struct wire_b
 	struct gateway *gateway = arg;
 	struct gateway_call *call = call_arg;
 	struct bus_message message = {.kind = BUS_ELEVATE};
+	struct question *question;
 	int fd;
 
 	question_caller(&message, &call->copy.caller, &fd);
@@ -98,7 +99,11 @@ static void ask(void *arg, void *call_arg, struct tool_call *tool, struct wire_b
 	bus_set(&message, BUS_SESSION, call->session);
 	message.fields[BUS_SPAWN] = payload;
 	call->asking = tool;
-	call->elevation = question_ask(gateway, &message, fd, on_answer, call);
+	question = question_ask(gateway, &message, fd, on_answer, call);
+	/* One that could not even be sent has ended the call by then. */
+	if (question != NULL) {
+		call->elevation = question;
+	}
 }
 
 static void forget(void *arg, void *call_arg)

@@ -8,6 +8,7 @@
 #include "bus/channel.h"
 #include "bus/grant.h"
 #include "gateway/core.h"
+#include "gateway/metrics.h"
 
 struct front_box;
 
@@ -115,6 +116,7 @@ struct gateway {
 	struct bus_channel *bus;
 	int images_fd; /* creel-image's control socket; FD_NONE: none */
 	json_t *settings;
+	struct metrics *metrics;
 	struct grants *grants;
 	struct front_box *boxes;
 	struct question *questions;

@@ -112,3 +112,28 @@ def test_stop_lets_calls_finish(gateway):
         fifo.write_text("x\n")
         assert result.result(30) == "x\nfinished"
     assert gateway.process.wait(20) == 0
+
+
+def test_tool_calls_go_through_it(gateway):
+    done = gateway.creel("tool", "exec", "--json", "--args", '{"command": "echo here > made; echo hi"}')
+    assert json.loads(done.stdout)["content"][0]["text"] == "hi"
+    assert gateway.text("exec", command="cat made") == "here"  # the same sandbox
+    done = gateway.creel("tool", "read", "--json", "--args", '{"path": "nothing"}')
+    assert done.returncode == 1 and json.loads(done.stdout)["error"]["code"] == "not_found"
+    lines = '{"id":1,"tool":"exec","args":{"command":"echo a"}}\n{"id":2,"tool":"nosuch"}\n'
+    done = subprocess.run([find_creel(), "tool", "--batch"], input=lines, capture_output=True, text=True,
+                          env={**BASE_ENV, "HOME": str(gateway.home)}, timeout=60, check=False)
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers[0]["result"]["content"][0]["text"] == "a" and answers[0]["id"] == 1
+    assert answers[1]["error"]["code"] == "not_found" and answers[1]["id"] == 2
+    assert gateway.status()["sandboxes"] == 1
+
+
+def test_metrics(gateway):
+    gateway.call("exec", command="true")
+    gateway.invoke("exec", {"command": "true"}, token="wrong")
+    connection = UnixConnection(gateway.state / "creel.sock", 30)
+    connection.request("GET", "/metrics")
+    text = connection.getresponse().read().decode()
+    assert 'creel_calls_total{tool="exec",outcome="ok"} 1' in text
+    assert "creel_sandboxes" in text and "creel_call_duration_seconds_bucket" in text
