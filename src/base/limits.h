@@ -14,6 +14,10 @@ enum {
 	LIMIT_PROCESSES = 4096,
 	/* Forwarded connections of one sandbox at once: a browser's tabs, a person's look at it. */
 	LIMIT_CONNECTIONS = 256,
+	/* One message of a browser: a screenshot of a long page in base64 is about half of it. */
+	LIMIT_CDP_MESSAGE = 64 * 1024 * 1024,
+	/* Commands to one browser without an answer; a hung page answers none. */
+	LIMIT_CDP_COMMANDS = 1024,
 	/* Output kept per process when the spawn does not say otherwise (contract D11). */
 	LIMIT_RING_DEFAULT = 1024 * 1024,
 	LIMIT_RING_MAX = 16 * 1024 * 1024,

@@ -47,6 +47,7 @@ static int open_lasting(struct place *place, struct decision *decision,
 	const struct place_opts *opts, struct error *err)
 {
 	const struct lifecycle_opts life = {
+		.kind = opts->browser ? KIND_BROWSER : KIND_SANDBOX,
 		.waiting = opts->quiet ? NULL : say_waiting,
 		.setup_output = setup_output(opts),
 	};
@@ -64,7 +65,9 @@ static int open_lasting(struct place *place, struct decision *decision,
 	place->link = link_new(
 		TAKE_FD(place->acquired.stream_fd), place->acquired.token, false, NULL, NULL);
 	/* A command that outlived its caller would be nobody's. */
-	link_tie(place->link);
+	if (!opts->browser) {
+		link_tie(place->link);
+	}
 	return link_wait_ready(place->link, HELLO_TIMEOUT_MS, err);
 }
 

@@ -27,6 +27,7 @@ struct place_opts {
 	bool ready; /* wait for HELLO in any case */
 	bool denials; /* be able to tell what the sandbox refuses */
 	bool quiet; /* nothing for a person on stderr */
+	bool browser; /* the sandbox of a browser, which goes on when the caller is gone */
 };
 
 /*

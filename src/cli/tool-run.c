@@ -73,6 +73,7 @@ static struct tool_run empty_run(struct decision *decision)
 		.decision = decision,
 		.place = PLACE_NONE,
 		.host = PLACE_NONE,
+		.browser.place = PLACE_NONE,
 		.image_service_fd = FD_NONE,
 		.image_fd = FD_NONE,
 	};
@@ -91,8 +92,10 @@ static void open_session(struct tool_run *run, bool may_background)
 		.may_background = may_background,
 		.denials = run->place.denials,
 		.images = &run->images,
+		.browsers = run->decision->sandboxed ? &run->browser.source : NULL,
 	};
 
+	browser_run_init(&run->browser, run->decision, run->quiet);
 	run->images = (struct tool_images){image_service, image_watch, run};
 	run->session = tool_session_new(&opts);
 }
@@ -113,6 +116,7 @@ int tool_run_start(struct tool_run *run, struct decision *decision,
 
 	*run = empty_run(decision);
 	*ret_refused = false;
+	run->quiet = opts->quiet;
 	r = choose_backend(run, ret_refused, err);
 	if (r == 0) {
 		r = place_open(&run->place, decision,
@@ -149,13 +153,24 @@ static void pump(struct tool_run *run, struct link *link, short revents)
 	}
 }
 
+static void pump_browser(struct tool_run *run, struct link *link, short revents)
+{
+	struct error err;
+
+	if (link != NULL && revents != 0 && link_pump(link, revents, &err) < 0) {
+		tool_session_browser_lost(run->session, &err);
+	}
+}
+
 bool tool_run_turn(struct tool_run *run, int extra_fd)
 {
-	struct pollfd fds[4] = {
+	struct link *browser = browser_run_link(&run->browser);
+	struct pollfd fds[5] = {
 		{.fd = run->place.link != NULL ? link_fd(run->place.link) : -1},
 		{.fd = run->host.link != NULL ? link_fd(run->host.link) : -1},
 		{.fd = extra_fd >= 0 ? extra_fd : -1, .events = POLLIN},
 		{.fd = run->image_fd, .events = run->image_events},
+		{.fd = browser != NULL ? link_fd(browser) : -1},
 	};
 
 	if (run->place.link != NULL) {
@@ -164,9 +179,13 @@ bool tool_run_turn(struct tool_run *run, int extra_fd)
 	if (run->host.link != NULL) {
 		fds[1].events = link_events(run->host.link);
 	}
-	(void)poll(fds, 4, clock_left_ms(tool_session_deadline(run->session)));
+	if (browser != NULL) {
+		fds[4].events = link_events(browser);
+	}
+	(void)poll(fds, 5, clock_left_ms(tool_session_deadline(run->session)));
 	pump(run, run->place.link, fds[0].revents);
 	pump(run, run->host.link, fds[1].revents);
+	pump_browser(run, browser, fds[4].revents);
 	if (fds[3].revents != 0) {
 		tool_session_image_event(run->session);
 	}
@@ -180,6 +199,7 @@ void tool_run_finish(struct tool_run *run)
 
 	run->session = tool_session_free(run->session);
 	end_image_service(run);
+	browser_run_finish(&run->browser);
 	(void)place_close(&run->host, &ignored);
 	(void)place_close(&run->place, &ignored);
 }

@@ -3,7 +3,7 @@
 #ifndef CLI_TOOL_RUN_H
 #define CLI_TOOL_RUN_H
 
-#include "cli/place.h"
+#include "cli/browser-run.h"
 #include "policy/decide.h"
 #include "tools/tool.h"
 
@@ -12,8 +12,10 @@ struct tool_run {
 	struct place place;
 	/* elevated exec: creel-init as a plain child, see tool_run_start() */
 	struct place host;
+	struct browser_run browser;
 	struct tool_session *session;
 	bool lost; /* the sandbox died: nothing can be called there any more */
+	bool quiet;
 	/* creel-image, once an image needs it */
 	struct tool_images images;
 	pid_t image_service_pid; /* 0: not yet */

@@ -495,6 +495,10 @@ void decide_spec(struct view *v)
 	spec->docker_socket = docker_text(v, "socket", DOCKER_FIELD("socket"));
 	spec->label_prefix = v->decision->config->brand->label_prefix;
 	decide_binds(v);
+	decide_browser(v);
+	if (v->request->browser) {
+		decide_browser_spec(v);
+	}
 	decide_mounts(v);
 	decide_native(v);
 	spec->output_limit_chars = DEFAULT_OUTPUT_CHARS;

@@ -7,6 +7,7 @@
 #define POLICY_DECIDE_H
 
 #include "config/config.h"
+#include "policy/browser.h"
 #include "policy/spec.h"
 
 enum sandbox_mode { MODE_OFF, MODE_NON_MAIN, MODE_ALL, MODE_COUNT_ };
@@ -28,6 +29,7 @@ struct decide_request {
 	const char *model_provider; /* "openai" or "openai/gpt-x", for tools.byProvider; NULL */
 	struct sender sender;
 	bool elevated; /* the call asks for it */
+	bool browser; /* spec is to be the one of the browser's container */
 	const char *session_elevated; /* persisted directive: "on", ...; NULL */
 	int subagent_depth; /* 0: not a sub-agent */
 };
@@ -86,6 +88,7 @@ struct decision {
 	struct strv allow_bind_sources; /* docker.dangerouslyAllowBindSources */
 	bool allow_external_binds, allow_reserved_targets, allow_namespace_join;
 	bool browser_enabled;
+	struct browser_settings browser; /* filled also when it is not enabled */
 	bool workspace_given; /* agent_workspace_dir came with the request: it must exist */
 	/* The first thing that the configuration alone forbids, NULL when there is none: such a sandbox
 	 * is never started. sandbox_resolve() returns it as its error. */

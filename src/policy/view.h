@@ -56,6 +56,8 @@ void view_strings(struct arena *a, const json_t *list, struct strv *ret);
 
 /* The parts of decide(), each in a file of its own. */
 void decide_spec(struct view *v);
+void decide_browser(struct view *v); /* decision->browser */
+void decide_browser_spec(struct view *v); /* over the sandbox's own spec, before its mounts */
 void decide_sandbox_tools(struct view *v);
 void decide_tool(struct view *v, const char *tool, struct tool_verdict *ret);
 void decide_elevated(struct view *v);

@@ -156,6 +156,11 @@ int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_
 	if (r < 0) {
 		return r;
 	}
+	/* There is no engine that could make one: a browser without a network still shows what is inside. */
+	if (decision->spec.backend == BACKEND_NATIVE &&
+		strcmp(decision->spec.network, decision->config->brand->browser_network) == 0) {
+		decision->spec.network = "none";
+	}
 	decision->spec.instance = sandbox_instance(&decision->arena, decision->config);
 	decision->spec.config_hash = config_hash(decision);
 	*ret_backend_reason = reason;

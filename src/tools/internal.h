@@ -48,7 +48,10 @@ struct tool_call {
 	uint64_t round; /* last process_notify() that reached this call */
 };
 
+struct tool_browser;
 struct tool_session {
+	const struct tool_browser_source *browsers;
+	struct tool_browser *browser; /* browser.c; NULL until it is used */
 	struct link *link, *host_link;
 	const struct tool_host_ops *host;
 	void *host_arg;
@@ -91,6 +94,6 @@ json_t *result_string(const char *text, size_t len);
 
 /* One tool per file. */
 extern const struct tool tool_exec, tool_process, tool_read, tool_write, tool_edit,
-	tool_apply_patch, tool_ls, tool_glob, tool_grep;
+	tool_apply_patch, tool_ls, tool_glob, tool_grep, tool_browser;
 
 #endif

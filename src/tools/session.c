@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "tools/args.h"
+#include "tools/browser_call.h"
 #include "tools/denied.h"
 #include "tools/internal.h"
 #include "tools/process_table.h"
@@ -29,6 +30,7 @@ struct tool_session *tool_session_new(const struct tool_session_opts *opts)
 		.no_sync = opts->no_sync,
 		.denials = opts->denials,
 		.images = opts->images,
+		.browsers = opts->browsers,
 	};
 	return session;
 }
@@ -45,6 +47,7 @@ struct tool_session *tool_session_free(struct tool_session *session)
 	while (session->processes != NULL) {
 		process_drop(session->processes);
 	}
+	tool_browser_free(session);
 	free(session->backend_name);
 	free(session->container);
 	free(session);
@@ -55,6 +58,11 @@ uint64_t tool_session_deadline(const struct tool_session *session)
 {
 	uint64_t next = process_table_deadline(session);
 
+	if (session->browser != NULL) {
+		uint64_t browser = tool_browser_deadline(session);
+
+		next = browser < next ? browser : next;
+	}
 	for (const struct tool_call *call = session->calls; call != NULL; call = call->next) {
 		next = call->deadline_ns < next ? call->deadline_ns : next;
 	}
@@ -76,6 +84,7 @@ void tool_session_tick(struct tool_session *session, uint64_t now_ns)
 	struct tool_call *call;
 
 	process_table_tick(session, now_ns);
+	tool_browser_tick(session, now_ns);
 	/* From the head again each time: a tick may end any call. Each due call gets a later deadline
 	 * or ends, so this comes to an end. */
 	while ((call = first_due(session, now_ns)) != NULL) {

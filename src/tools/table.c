@@ -16,6 +16,7 @@ static const struct tool *const table[] = {
 	&tool_ls,
 	&tool_glob,
 	&tool_grep,
+	&tool_browser,
 };
 
 /* contract D6 */

@@ -99,6 +99,25 @@ struct tool_host_ops {
 	void (*release)(void *arg, struct link *link);
 };
 
+/* The sandbox of a browser, opened. All is borrowed, and lives as long as the session. */
+struct tool_browser_place {
+	struct link *link; /* ready; its owner pumps it */
+	const struct decision *decision; /* the browser's own: settings, workdir */
+	const char *const *env; /* of its processes: NAME=value, NULL-terminated */
+};
+typedef void (*tool_browser_opened_fn)(
+	void *context, const struct tool_browser_place *place, const char *error);
+
+/* Where a session gets its browser from. */
+struct tool_browser_source {
+	void *arg;
+	/* Bring its sandbox up, or say why not. opened comes once, perhaps before this returns, never
+	 * after the session is gone. */
+	void (*open)(void *arg, tool_browser_opened_fn opened, void *context);
+	/* It never became reachable: the sandbox is to be removed. Its link may be freed, later. */
+	void (*discard)(void *arg);
+};
+
 struct tool_session_opts {
 	struct link *link; /* borrowed; must outlive the session */
 	struct link *host_link; /* borrowed; where elevated exec runs; NULL: it cannot */
@@ -110,6 +129,7 @@ struct tool_session_opts {
 	bool no_sync; /* files are not flushed to the disk: faster, and lost in a power cut */
 	struct denials *denials; /* borrowed; NULL: only what commands themselves say is told */
 	const struct tool_images *images; /* borrowed; NULL: images over the limits are refused */
+	const struct tool_browser_source *browsers; /* borrowed; NULL: there is none here */
 };
 
 /* What tools remember between calls in one sandbox: background processes above all. */
@@ -135,6 +155,9 @@ int tool_session_adopt(
 
 /* Has everything come that adopted processes had written by then? */
 bool tool_session_is_settled(const struct tool_session *session);
+
+/* The link of the browser's sandbox died. */
+void tool_session_browser_lost(struct tool_session *session, const struct error *why);
 
 /* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */
 size_t tool_session_running(const struct tool_session *session);

@@ -392,7 +392,7 @@ static void test_schemas_are_json(void **state)
 		json_decref(told);
 	}
 	assert_ptr_equal(tool_by_name("apply-patch"), tool_by_name("apply_patch"));
-	assert_null(tool_by_name("browser"));
+	assert_null(tool_by_name("canvas"));
 }
 
 int main(void)

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/* The browser's services: the supervisor is started in the sandbox, and listened to. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "base/mem.h"
+#include "base/own.h"
+#include "browser/internal.h"
+#include "browser/supervise.sh.h"
+
+enum {
+	TAIL_MAX = 2000,
+	SERVICE_RING = 64 * 1024,
+};
+
+/* One of 62 characters each; the few that come a little more often cost less than a bit of 47. */
+static void make_password(char ret[BROWSER_PASSWORD_SIZE])
+{
+	static const char letters[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+	uint32_t random[BROWSER_PASSWORD_SIZE - 1] = {0};
+
+	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
+		abort(); /* never for so few bytes, getrandom(2); a guessable one must not be used */
+	}
+	for (size_t i = 0; i < BROWSER_PASSWORD_SIZE - 1; i++) {
+		ret[i] = letters[random[i] % (sizeof(letters) - 1)];
+	}
+	ret[BROWSER_PASSWORD_SIZE - 1] = '\0';
+	explicit_bzero(random, sizeof(random));
+}
+
+static void count_restarts(struct browser *b, const char *text, size_t len)
+{
+	static const char mark[] = ", restarted (";
+	const char *at = text;
+
+	while ((at = memmem(at, len - (size_t)(at - text), mark, sizeof(mark) - 1)) != NULL) {
+		b->restarts++;
+		at += sizeof(mark) - 1;
+	}
+}
+
+static void on_output(
+	void *arg, enum wire_channel channel, uint64_t offset, const uint8_t *data, size_t len)
+{
+	struct browser *b = arg;
+
+	(void)offset;
+	count_restarts(b, (const char *)data, len);
+	buf_add(&b->service_tail, data, len);
+	if (b->service_tail.len > TAIL_MAX) {
+		buf_consume(&b->service_tail, b->service_tail.len - TAIL_MAX);
+	}
+	link_consumed(b->link, b->service, channel, len);
+}
+
+static void on_end(struct browser *b)
+{
+	b->service_ended = true;
+	b->service = 0;
+	if (b->state != BROWSER_UP && b->next_ns != UINT64_MAX) {
+		b->next_ns = 0; /* look at once: nothing may come any more */
+	}
+}
+
+static void on_exited(void *arg, const struct wire_exited *exited)
+{
+	struct browser *b = arg;
+	uint32_t stream = b->service;
+
+	/* 75: another one is there already, whose browser is reached as well. */
+	if (exited->code == 75) {
+		b->service = 0;
+	} else {
+		on_end(b);
+	}
+	link_forget(b->link, stream);
+}
+
+static void on_failed(void *arg, const struct wire_failed *failed)
+{
+	struct browser *b = arg;
+
+	buf_add(&b->service_tail, failed->text.data, failed->text.len);
+	on_end(b);
+}
+
+static void on_lost(void *arg, const struct error *why)
+{
+	(void)why;
+	((struct browser *)arg)->service = 0;
+}
+
+static const struct link_process_ops service_ops = {
+	.output = on_output,
+	.exited = on_exited,
+	.failed = on_failed,
+	.lost = on_lost,
+};
+
+static void send_passwords(struct browser *b)
+{
+	char line[2 * BROWSER_PASSWORD_SIZE + 1];
+	int len;
+
+	make_password(b->passwords[0]);
+	make_password(b->passwords[1]);
+	len = snprintf(line, sizeof(line), "%s %s\n", b->passwords[0], b->passwords[1]);
+	(void)link_stdin(b->link, b->service, line, (size_t)len);
+	explicit_bzero(line, sizeof(line));
+}
+
+void service_start(struct browser *b)
+{
+	const char *const argv[] = {
+		"/bin/sh", "-c", supervise_sh, "creel-browser", b->env_prefix, NULL};
+	const struct wire_spawn spawn = {
+		.flags = WIRE_SPAWN_MERGE | WIRE_SPAWN_STDIN,
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.ring_bytes = SERVICE_RING,
+		.argv = argv,
+		.env = (const char *const *)b->env,
+	};
+	struct error err;
+
+	b->service_ended = false;
+	buf_clear(&b->service_tail);
+	if (link_spawn(b->link, &spawn, &service_ops, b, &b->service, &err) < 0) {
+		buf_add_str(&b->service_tail, err.text);
+		b->service = 0;
+		b->service_ended = true;
+		return;
+	}
+	if (b->settings->vnc) {
+		send_passwords(b);
+	}
+}
+
+void service_stop(struct browser *b)
+{
+	if (b->service != 0) {
+		link_signal(b->link, b->service, SIGTERM, WIRE_SIGNAL_END);
+	}
+}
+
+void service_forget(struct browser *b)
+{
+	struct error err;
+
+	if (b->service != 0) {
+		/* Not link_forget(), which would kill it: followed by nobody, it goes on. */
+		(void)link_fetch(b->link, b->service, 0, 0, 0, NULL, NULL, &err);
+	}
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+#include "cli/browser-run.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/own.h"
+#include "sandbox/resolve.h"
+
+static int decide_browser_place(struct browser_run *run, struct error *err)
+{
+	const struct decision *session = run->session;
+	const struct decide_request request = {
+		.agent = session->agent_id,
+		.session = session->session_key,
+		.workspace = session->workspace_given ? session->spec.agent_workspace_dir : NULL,
+		.browser = true,
+	};
+	const char *reason;
+	int r = decide(session->config, &request, &run->decision, err);
+
+	return r < 0 ? r : sandbox_resolve(run->decision, RESOLVE_CREATE, &reason, err);
+}
+
+/* The image's variables, then what the configuration declares. */
+static void collect_env(struct browser_run *run)
+{
+	struct arena *arena = &run->decision->arena;
+
+	for (char *const *at = run->place.image_env; at != NULL && *at != NULL; at++) {
+		strv_add_ref(&run->env, arena, *at);
+	}
+	for (size_t i = 0; i < run->decision->spec.env.count; i++) {
+		strv_add_ref(&run->env, arena, run->decision->spec.env.items[i]);
+	}
+}
+
+static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
+{
+	struct browser_run *run = arg;
+	struct tool_browser_place place;
+	struct error err;
+	int r = decide_browser_place(run, &err);
+
+	r = r < 0 ? r
+		  : place_open(&run->place, run->decision,
+			    &(struct place_opts){
+				    .ready = true, .quiet = run->quiet, .browser = true},
+			    &err);
+	if (r < 0) {
+		(void)error_prefix(&err, "the browser's sandbox cannot be started");
+		run->decision = decision_free(run->decision);
+		opened(context, NULL, err.text);
+		return;
+	}
+	collect_env(run);
+	place = (struct tool_browser_place){
+		.link = run->place.link,
+		.decision = run->decision,
+		.env = run->env.items,
+	};
+	opened(context, &place, NULL);
+}
+
+static void on_discard(void *arg)
+{
+	((struct browser_run *)arg)->discard = true;
+}
+
+void browser_run_init(struct browser_run *run, struct decision *session, bool quiet)
+{
+	*run = (struct browser_run){.session = session, .place = PLACE_NONE, .quiet = quiet};
+	run->source =
+		(struct tool_browser_source){.arg = run, .open = on_open, .discard = on_discard};
+}
+
+struct link *browser_run_link(const struct browser_run *run)
+{
+	return run->place.link;
+}
+
+/* A container that lasts ends with its first process, and is made anew next time. */
+static void shut_down(struct browser_run *run)
+{
+	if (run->place.link != NULL && run->place.lasting) {
+		link_shutdown(run->place.link, 0);
+	}
+}
+
+void browser_run_finish(struct browser_run *run)
+{
+	struct error ignored;
+
+	if (run->discard) {
+		shut_down(run);
+	}
+	(void)place_close(&run->place, &ignored);
+	run->decision = decision_free(run->decision);
+}

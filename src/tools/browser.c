@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: MIT */
+/* browser: a Chromium in a sandbox of its own, driven by the agent. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/macro.h"
+#include "base/mem.h"
+#include "browser/url.h"
+#include "tools/args.h"
+#include "tools/browser_call.h"
+
+enum {
+	TIMEOUT_DEFAULT_MS = 20000,
+	TIMEOUT_MAX_MS = 300000,
+};
+
+static const char parameters[] =
+	"{\"type\":\"object\",\"properties\":{"
+	"\"action\":{\"type\":\"string\",\"enum\":[\"status\",\"start\",\"stop\",\"tabs\",\"open\","
+	"\"focus\",\"close\",\"navigate\",\"snapshot\",\"screenshot\",\"console\",\"pdf\",\"upload\","
+	"\"dialog\",\"act\"]},"
+	"\"target\":{\"type\":\"string\",\"enum\":[\"sandbox\",\"host\",\"custom\"]},"
+	"\"controlUrl\":{\"type\":\"string\",\"description\":\"target custom: the DevTools address\"},"
+	"\"targetUrl\":{\"type\":\"string\",\"description\":\"open, navigate: where to (also url)\"},"
+	"\"targetId\":{\"type\":\"string\",\"description\":\"The tab; default: the one in front\"},"
+	"\"maxChars\":{\"type\":\"integer\"},\"interactive\":{\"type\":\"boolean\"},"
+	"\"compact\":{\"type\":\"boolean\"},\"depth\":{\"type\":\"integer\"},"
+	"\"mode\":{\"type\":\"string\",\"enum\":[\"efficient\"]},"
+	"\"fullPage\":{\"type\":\"boolean\"},"
+	"\"ref\":{\"type\":\"string\",\"description\":\"An element: eN of the last snapshot\"},"
+	"\"element\":{\"type\":\"string\",\"description\":\"An element: a CSS selector\"},"
+	"\"type\":{\"type\":\"string\",\"enum\":[\"png\",\"jpeg\"]},"
+	"\"level\":{\"type\":\"string\",\"description\":\"console: error, warning or info\"},"
+	"\"limit\":{\"type\":\"integer\"},"
+	"\"paths\":{\"type\":\"array\",\"items\":{\"type\":\"string\"},"
+	"\"description\":\"upload: files of the workspace\"},"
+	"\"inputRef\":{\"type\":\"string\"},\"accept\":{\"type\":\"boolean\"},"
+	"\"promptText\":{\"type\":\"string\"},\"timeoutMs\":{\"type\":\"integer\"},"
+	"\"path\":{\"type\":\"string\",\"description\":\"pdf: where to save it\"},"
+	"\"request\":{\"type\":\"object\",\"description\":\"act: {kind: click|type|press|hover|drag|"
+	"select|fill|wait|evaluate|resize|close, ref, text, submit, key, startRef, endRef, values, "
+	"fields: [{ref, value}], timeMs, textGone, url, selector, fn, width, height, doubleClick, "
+	"button, modifiers}\"},"
+	"\"kind\":{\"type\":\"string\"}},\"required\":[\"action\"]}";
+
+static const struct browser_action act_action = {
+	.name = "act", .needs_tab = true, .starts = true, .run = browser_act};
+
+static const struct browser_action *find_in(
+	const struct browser_action *table, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(table[i].name, name) == 0) {
+			return &table[i];
+		}
+	}
+	return NULL;
+}
+
+static const struct browser_action *find_action(const char *name)
+{
+	const struct browser_action *found =
+		find_in(browser_actions_tab, browser_actions_tab_count, name);
+
+	if (found == NULL) {
+		found = find_in(browser_actions_page, browser_actions_page_count, name);
+	}
+	return found == NULL && strcmp(name, act_action.name) == 0 ? &act_action : found;
+}
+
+/* --- the session's browser --- */
+
+static struct tool_browser *home_of(struct tool_session *session)
+{
+	if (session->browser == NULL) {
+		session->browser = xcalloc(1, sizeof(*session->browser));
+		session->browser->session = session;
+	}
+	return session->browser;
+}
+
+void tool_browser_free(struct tool_session *session)
+{
+	if (session->browser != NULL) {
+		(void)browser_free(session->browser->browser);
+		free(session->browser);
+		session->browser = NULL;
+	}
+}
+
+uint64_t tool_browser_deadline(const struct tool_session *session)
+{
+	const struct tool_browser *home = session->browser;
+
+	return home != NULL && home->browser != NULL ? browser_deadline(home->browser) : UINT64_MAX;
+}
+
+void tool_browser_tick(struct tool_session *session, uint64_t now_ns)
+{
+	if (session->browser != NULL && session->browser->browser != NULL) {
+		browser_tick(session->browser->browser, now_ns);
+	}
+}
+
+void tool_session_browser_lost(struct tool_session *session, const struct error *why)
+{
+	struct tool_browser *home = session->browser;
+
+	if (home != NULL && home->browser != NULL) {
+		browser_lost(home->browser, why);
+		for (struct tool_call *call = session->calls; call != NULL; call = call->next) {
+			struct browser_call *bc = call->state;
+
+			if (call->tool == &tool_browser && bc != NULL) {
+				bc->browser = NULL;
+			}
+		}
+		home->browser = browser_free(home->browser);
+	}
+}
+
+/* Calls may end while they are told: from the start again until nobody is left. */
+static void on_event(void *arg, struct browser_tab *tab, const char *method, const json_t *params)
+{
+	struct tool_browser *home = arg;
+	struct tool_call *next;
+
+	for (struct tool_call *call = home->session->calls; call != NULL; call = next) {
+		struct browser_call *bc = call->state;
+
+		next = call->next;
+		if (call->tool == &tool_browser && bc != NULL && bc->home == home) {
+			bc_event(bc, tab, method, params);
+		}
+	}
+}
+
+static void on_up(void *arg, const char *error)
+{
+	struct browser_call *bc = arg;
+	const struct tool_browser_source *source = bc->call->session->browsers;
+
+	bc->waiting = false;
+	if (error == NULL) {
+		bc_run(bc);
+		return;
+	}
+	source->discard(source->arg);
+	bc_fail(bc, TOOL_FAIL_UNAVAILABLE, "%s", error);
+}
+
+static void on_opened(void *context, const struct tool_browser_place *place, const char *error)
+{
+	struct tool_browser *home = context;
+
+	home->opening = false;
+	if (error == NULL) {
+		home->decision = place->decision;
+		home->browser = browser_new(&(struct browser_opts){
+			.link = place->link,
+			.settings = &place->decision->browser,
+			.port = browser_debug_port(&place->decision->browser),
+			.env = place->env,
+			.env_prefix = place->decision->config->brand->env_prefix,
+		});
+		browser_listen(home->browser, on_event, home);
+	}
+	for (struct tool_call *call = home->session->calls, *next; call != NULL; call = next) {
+		struct browser_call *bc = call->state;
+
+		next = call->next;
+		if (call->tool != &tool_browser || bc == NULL || bc->browser != NULL) {
+			continue;
+		}
+		if (error != NULL) {
+			bc_fail(bc, TOOL_FAIL_UNAVAILABLE, "%s", error);
+			continue;
+		}
+		bc->browser = home->browser;
+		bc->waiting = true;
+		browser_want(home->browser, strcmp(bc->action->name, "start") == 0, on_up, bc);
+	}
+}
+
+static void want_browser(struct browser_call *bc)
+{
+	struct tool_session *session = bc->call->session;
+	struct tool_browser *home = bc->home;
+
+	if (home->browser != NULL) {
+		bc->waiting = true;
+		browser_want(home->browser, strcmp(bc->action->name, "start") == 0, on_up, bc);
+	} else if (!home->opening) {
+		home->opening = true;
+		session->browsers->open(session->browsers->arg, on_opened, home);
+	}
+}
+
+/* --- targets --- */
+
+static int check_target(struct tool_call *call, const json_t *args, struct error *err)
+{
+	const char *target = json_string_value(json_object_get(args, "target"));
+	const char *control = json_string_value(json_object_get(args, "controlUrl"));
+	const struct browser_settings *s = call->decision != NULL ? &call->decision->browser : NULL;
+	int r;
+
+	if (target == NULL) {
+		target = control != NULL ? "custom" : "sandbox";
+	}
+	if (strcmp(target, "sandbox") == 0) {
+		return 0;
+	}
+	if (strcmp(target, "host") != 0 && strcmp(target, "custom") != 0) {
+		return error_plain(
+			err, EINVAL, "target '%.32s' is none of sandbox, host, custom", target);
+	}
+	if (s != NULL && call->decision->sandboxed && !s->allow_host_control) {
+		return error_plain(err, EACCES,
+			"Host browser control is disabled by sandbox policy "
+			"(agents.defaults.sandbox.browser.allowHostControl).");
+	}
+	if (strcmp(target, "custom") == 0 && control == NULL) {
+		return error_plain(err, EINVAL, "target custom needs controlUrl");
+	}
+	control = control != NULL ? control : s != NULL ? s->host_url : NULL;
+	if (control == NULL) {
+		return error_plain(err, EACCES,
+			"no browser of the host is configured: set browser.cdpUrl to its DevTools "
+			"address");
+	}
+	r = s != NULL ? url_check_control(control, s, err) : 0;
+	return r < 0 ? r
+		     : error_plain(err, EOPNOTSUPP,
+			       "browsers outside of the sandbox are reached through a gateway");
+}
+
+static int start(struct tool_call *call, const json_t *args, struct error *err)
+{
+	int64_t timeout_ms = TIMEOUT_DEFAULT_MS;
+	const struct browser_action *action;
+	const char *name = NULL;
+	int r = args_text(args, "action", ARGS_REQUIRED | ARGS_NOT_EMPTY, &name, err);
+
+	r = r < 0 ? r : args_int(args, "timeoutMs", 1, TIMEOUT_MAX_MS, &timeout_ms, NULL, err);
+	if (r < 0) {
+		return r;
+	}
+	action = find_action(name);
+	if (action == NULL) {
+		return error_plain(err, EINVAL,
+			"action '%.32s' is none of status, start, stop, tabs, open, focus, close, "
+			"navigate, snapshot, screenshot, console, pdf, upload, dialog, act",
+			name);
+	}
+	r = check_target(call, args, err);
+	if (r == -EACCES || r == -EOPNOTSUPP) {
+		call_fail(call, r == -EACCES ? TOOL_FAIL_DENIED : TOOL_FAIL_UNAVAILABLE, err->text,
+			NULL, NULL);
+		return 0;
+	}
+	if (r < 0) {
+		return r;
+	}
+	if (call->session->browsers == NULL || call->decision == NULL ||
+		!call->decision->browser_enabled) {
+		call_fail(call, TOOL_FAIL_UNAVAILABLE,
+			"Sandbox browser is unavailable: agents.defaults.sandbox.browser.enabled "
+			"is not true, or this session is not sandboxed.",
+			NULL, NULL);
+		return 0;
+	}
+	/* The start of a browser has its own limit. */
+	bc_start(call, home_of(call->session), action,
+		timeout_ms + (action->starts ? call->decision->browser.auto_start_timeout_ms : 0));
+	if (action->starts || call->session->browser->browser != NULL) {
+		if (action->starts) {
+			want_browser(call->state);
+		} else {
+			bc_run(call->state);
+		}
+		return 0;
+	}
+	action->run(call->state, NULL);
+	return 0;
+}
+
+static void on_abort(struct tool_call *call)
+{
+	call_fail(call, TOOL_FAIL_ABORTED, "the call was aborted", NULL, NULL);
+}
+
+const struct tool tool_browser = {
+	.name = "browser",
+	.title = "Use a web browser",
+	.summary =
+		"Drive a web browser in its own sandbox: open pages, read them (snapshot), act on "
+		"their elements, take screenshots.",
+	.parameters = parameters,
+	.hints = TOOL_OPEN_WORLD,
+	.start = start,
+	.abort = on_abort,
+};
