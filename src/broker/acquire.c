@@ -41,6 +41,7 @@ struct sandbox {
 
 struct start_job {
 	struct decision *decision;
+	enum sandbox_kind kind;
 };
 
 static json_t *strings(char *const *list)
@@ -95,10 +96,10 @@ static void start_host(struct worker_side *side, const struct decision *d)
 	(void)host->finish(&started, &err);
 }
 
-static void acquire_lasting(struct worker_side *side, struct decision *d)
+static void acquire_lasting(struct worker_side *side, struct decision *d, enum sandbox_kind kind)
 {
 	struct lifecycle_acquired got = LIFECYCLE_ACQUIRED_NONE;
-	struct lifecycle_opts opts = {.kind = KIND_SANDBOX};
+	struct lifecycle_opts opts = {.kind = kind};
 	struct lifecycle *lifecycle;
 	int fds[2 + DENIAL_FDS];
 	size_t count = 2;
@@ -138,7 +139,7 @@ static void start_sandbox(struct worker_side *side, void *arg)
 	if (d->spec.backend == BACKEND_HOST) {
 		start_host(side, d);
 	} else {
-		acquire_lasting(side, d);
+		acquire_lasting(side, d, job->kind);
 	}
 }
 
@@ -324,9 +325,10 @@ static void on_started(
 	answer_waiters(s, reply);
 }
 
-static int start(struct sandbox *s, struct decision *decision, struct error *err)
+static int start(
+	struct sandbox *s, struct decision *decision, enum sandbox_kind kind, struct error *err)
 {
-	struct start_job job = {.decision = decision};
+	struct start_job job = {.decision = decision, .kind = kind};
 
 	s->generation = s->broker->generation;
 	return worker_start(s->broker->base,
@@ -365,7 +367,8 @@ static void start_for(struct request *r, const char *name, struct decision *deci
 	decision->elevated.granted = false;
 	s = sandbox_new(r->broker, name);
 	wait_for(s, r);
-	if (start(s, decision, &err) < 0) {
+	if (start(s, decision, (r->flags & BUS_BROWSER) != 0 ? KIND_BROWSER : KIND_SANDBOX, &err) <
+		0) {
 		s->waiters = NULL;
 		sandbox_free(s);
 		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
@@ -397,6 +400,11 @@ static bool is_refused(struct request *r, struct request_decided *decided)
 	const struct tool *tool = r->tool != NULL ? tool_by_name(r->tool) : NULL;
 	struct tool_verdict verdict = {0};
 
+	/* A browser is a sandbox's, or none. */
+	if ((r->flags & BUS_BROWSER) != 0 &&
+		(!decision_is_isolated(decided->decision) || !decided->decision->browser_enabled)) {
+		return true;
+	}
 	/* What agents may call is no rule for who runs `creel exec` here. */
 	if (r->tool == NULL || is_operator(r)) {
 		return false;

@@ -323,6 +323,7 @@ int request_decide(
 		.elevated = (r->flags & BUS_ELEVATED) != 0,
 		.session_elevated = ret->directives.elevated,
 		.subagent_depth = session_subagent_depth(r->ref.key),
+		.browser = (r->flags & BUS_BROWSER) != 0,
 	};
 	result = decide(r->broker->config, &ret->asked, &ret->decision, err);
 	if (result < 0) {

@@ -292,8 +292,41 @@ void browser_forget_command(struct browser *b, uint32_t id)
 	}
 }
 
-void browser_listen(struct browser *b, browser_event_fn fn, void *arg)
+void browser_listen(struct browser *b, struct browser_listener *listener)
 {
-	b->event = fn;
-	b->event_arg = arg;
+	listener->next = b->listeners;
+	b->listeners = listener;
+}
+
+void browser_unlisten(struct browser *b, struct browser_listener *listener)
+{
+	struct browser_listener **at = &b->listeners;
+
+	while (*at != NULL && *at != listener) {
+		at = &(*at)->next;
+	}
+	if (*at != NULL) {
+		*at = listener->next;
+	}
+}
+
+void browser_tell(
+	struct browser *b, struct browser_tab *tab, const char *method, const json_t *params)
+{
+	struct browser_listener *next;
+
+	for (struct browser_listener *l = b->listeners; l != NULL; l = next) {
+		next = l->next;
+		l->fn(l->arg, tab, method, params);
+	}
+}
+
+uint16_t browser_port(const struct browser *b)
+{
+	return b->port;
+}
+
+uint16_t browser_vnc_port(const struct browser *b)
+{
+	return b->settings->novnc_port;
 }

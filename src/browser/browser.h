@@ -77,6 +77,8 @@ const char *browser_path(const struct browser *browser);
 const char *browser_version(const struct browser *browser); /* "Chrome/156.0..."; "" */
 
 struct link *browser_link(const struct browser *browser);
+uint16_t browser_port(const struct browser *browser); /* its DevTools, inside */
+uint16_t browser_vnc_port(const struct browser *browser); /* VNC in WebSockets, inside */
 
 /* For noVNC: acts, or only watches. Made anew with the browser's services. */
 const char *browser_password(const struct browser *browser, bool view_only);
@@ -99,9 +101,16 @@ void browser_forget_command(struct browser *browser, uint32_t id);
 #define BROWSER_EVENT_READY "Creel.tabReady"
 #define BROWSER_EVENT_GONE "Creel.tabGone"
 
-/* Told of every event of every tab, after the tabs took note of it. NULL: nobody. */
+/* Told of every event of every tab, after the tabs took note of it. */
 typedef void (*browser_event_fn)(
 	void *arg, struct browser_tab *tab, const char *method, const json_t *params);
-void browser_listen(struct browser *browser, browser_event_fn fn, void *arg);
+struct browser_listener {
+	struct browser_listener *next;
+	browser_event_fn fn;
+	void *arg;
+};
+/* The listener is the caller's, from here to browser_unlisten(). */
+void browser_listen(struct browser *browser, struct browser_listener *listener);
+void browser_unlisten(struct browser *browser, struct browser_listener *listener);
 
 #endif

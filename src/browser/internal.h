@@ -54,8 +54,7 @@ struct browser {
 
 	struct browser_tab *tabs, *current;
 	size_t tab_count;
-	browser_event_fn event;
-	void *event_arg;
+	struct browser_listener *listeners;
 };
 
 /* service.c */
@@ -66,6 +65,8 @@ void service_forget(struct browser *b); /* its callbacks end, it goes on */
 /* tabs.c: one event. */
 void tabs_event(struct browser *b, const char *session, const char *method, const json_t *params);
 void tabs_clear(struct browser *b);
+void browser_tell(
+	struct browser *b, struct browser_tab *tab, const char *method, const json_t *params);
 
 /* json.c-like help: a string member, "" when it is not there. */
 const char *text_member(const json_t *object, const char *name);

@@ -76,6 +76,8 @@ static void on_exited(void *arg, const struct wire_exited *exited)
 	/* 75: another one is there already, whose browser is reached as well. */
 	if (exited->code == 75) {
 		b->service = 0;
+		/* It was told others, which nobody knows any more. */
+		explicit_bzero(b->passwords, sizeof(b->passwords));
 	} else {
 		on_end(b);
 	}

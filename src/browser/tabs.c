@@ -172,9 +172,7 @@ static void on_ready(void *arg, const json_t *result, const char *error)
 	(void)result;
 	if (error == NULL) {
 		tab->ready = true;
-		if (b->event != NULL) {
-			b->event(b->event_arg, tab, BROWSER_EVENT_READY, NULL);
-		}
+		browser_tell(b, tab, BROWSER_EVENT_READY, NULL);
 	}
 }
 
@@ -203,9 +201,7 @@ static void on_gone(struct browser *b, struct browser_tab *tab)
 	if (tab == NULL) {
 		return;
 	}
-	if (b->event != NULL) {
-		b->event(b->event_arg, tab, BROWSER_EVENT_GONE, NULL);
-	}
+	browser_tell(b, tab, BROWSER_EVENT_GONE, NULL);
 	while (*at != tab) {
 		at = &(*at)->next;
 	}
@@ -355,7 +351,5 @@ void tabs_event(struct browser *b, const char *session, const char *method, cons
 	} else if (tab != NULL) {
 		page_event(b, tab, method, params);
 	}
-	if (b->event != NULL) {
-		b->event(b->event_arg, tab, method, params);
-	}
+	browser_tell(b, tab, method, params);
 }

@@ -43,6 +43,7 @@ static struct {
 	__typeof__(wslay_event_get_close_received) *close_received;
 	__typeof__(wslay_event_set_error) *set_error;
 	__typeof__(wslay_event_want_write) *want_write;
+	__typeof__(wslay_event_get_read_enabled) *read_enabled;
 } lib;
 
 int ws_load(struct error *err)
@@ -57,6 +58,7 @@ int ws_load(struct error *err)
 		"wslay_event_get_close_received",
 		"wslay_event_set_error",
 		"wslay_event_want_write",
+		"wslay_event_get_read_enabled",
 	};
 	void *symbols[ARRAY_SIZE(names)];
 	void *handle;
@@ -326,6 +328,12 @@ int ws_receive(struct ws *ws, const void *data, size_t len, struct error *err)
 		r = lib.recv(ws->wslay) != 0
 			    ? fail(ws, err, "the browser broke the WebSocket protocol")
 			    : 0;
+		/* What is too long, or no frame at all, is answered by the library, which reads no
+		 * further. */
+		if (r == 0 && !lib.read_enabled(ws->wslay)) {
+			(void)flush(ws, err);
+			r = fail(ws, err, "the browser broke the WebSocket protocol");
+		}
 		if (r == 0 && lib.close_received(ws->wslay)) {
 			r = fail(ws, err, "the browser closed its connection");
 		}

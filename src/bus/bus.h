@@ -50,7 +50,8 @@ enum bus_flag {
 	BUS_MEMFD = 8, /* the last fd holds the JSON */
 	BUS_ELEVATED = 16, /* the call asks for it */
 	BUS_HELD = 32, /* REPLY: no stream comes along, the front has it */
-	BUS_FLAGS_ = 63,
+	BUS_BROWSER = 64, /* ACQUIRE: the sandbox of the session's browser is meant */
+	BUS_FLAGS_ = 127,
 };
 
 enum bus_field {

@@ -146,13 +146,18 @@ static json_t *provenance_of(const struct decision *d)
 
 json_t *grant_encode(struct decision *d, const struct decide_request *request)
 {
-	return json_pack("{s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "agentId",
+	json_t *grant = json_pack("{s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:o,s:o,s:o,s:o,s:o}", "agentId",
 		text_or_null(d->agent_id), "sessionKey", text_or_null(d->session_key),
 		"mainSessionKey", text_or_null(d->main_session_key), "sandboxed", d->sandboxed,
 		"hostConfigured", d->host_configured, "brand", text_or_null(d->config->brand->name),
 		"home", text_or_null(d->config->home), "spec", spec_of(&d->spec), "elevated",
 		elevated_of(d), "settings", settings_of(d), "tools", verdicts_of(d, request),
 		"provenance", provenance_of(d));
+
+	if (grant != NULL && d->browser_enabled) {
+		(void)json_object_set_new(grant, "browser", browser_settings_json(&d->browser));
+	}
+	return grant;
 }
 
 /* --- and back --- */
@@ -322,6 +327,8 @@ int grant_decode(json_t *json, struct grant **ret, struct error *err)
 	d->sandboxed = get_bool(json, "sandboxed");
 	d->host_configured = get_bool(json, "hostConfigured");
 	get_spec(a, json_object_get(json, "spec"), &d->spec);
+	d->browser_enabled = json_object_get(json, "browser") != NULL;
+	browser_settings_load(json_object_get(json, "browser"), a, &d->browser);
 	get_elevated(a, json_object_get(json, "elevated"), d);
 	get_provenance(a, json_object_get(json, "provenance"), d);
 	get_tools(a, json_object_get(json, "tools"), grant);

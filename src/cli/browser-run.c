@@ -54,11 +54,14 @@ static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
 		return;
 	}
 	collect_env(run);
-	place = (struct tool_browser_place){
+	run->browser = browser_new(&(struct browser_opts){
 		.link = run->place.link,
-		.decision = run->decision,
+		.settings = &run->decision->browser,
+		.port = browser_debug_port(&run->decision->browser),
 		.env = run->env.items,
-	};
+		.env_prefix = run->decision->config->brand->env_prefix,
+	});
+	place = (struct tool_browser_place){.browser = run->browser, .decision = run->decision};
 	opened(context, &place, NULL);
 }
 
@@ -72,6 +75,18 @@ void browser_run_init(struct browser_run *run, struct decision *session, bool qu
 	*run = (struct browser_run){.session = session, .place = PLACE_NONE, .quiet = quiet};
 	run->source =
 		(struct tool_browser_source){.arg = run, .open = on_open, .discard = on_discard};
+}
+
+uint64_t browser_run_deadline(const struct browser_run *run)
+{
+	return run->browser != NULL ? browser_deadline(run->browser) : UINT64_MAX;
+}
+
+void browser_run_tick(struct browser_run *run, uint64_t now_ns)
+{
+	if (run->browser != NULL) {
+		browser_tick(run->browser, now_ns);
+	}
 }
 
 struct link *browser_run_link(const struct browser_run *run)
@@ -91,6 +106,7 @@ void browser_run_finish(struct browser_run *run)
 {
 	struct error ignored;
 
+	run->browser = browser_free(run->browser);
 	if (run->discard) {
 		shut_down(run);
 	}

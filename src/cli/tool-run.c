@@ -165,6 +165,7 @@ static void pump_browser(struct tool_run *run, struct link *link, short revents)
 bool tool_run_turn(struct tool_run *run, int extra_fd)
 {
 	struct link *browser = browser_run_link(&run->browser);
+	uint64_t due;
 	struct pollfd fds[5] = {
 		{.fd = run->place.link != NULL ? link_fd(run->place.link) : -1},
 		{.fd = run->host.link != NULL ? link_fd(run->host.link) : -1},
@@ -182,13 +183,16 @@ bool tool_run_turn(struct tool_run *run, int extra_fd)
 	if (browser != NULL) {
 		fds[4].events = link_events(browser);
 	}
-	(void)poll(fds, 5, clock_left_ms(tool_session_deadline(run->session)));
+	due = tool_session_deadline(run->session);
+	due = browser_run_deadline(&run->browser) < due ? browser_run_deadline(&run->browser) : due;
+	(void)poll(fds, 5, clock_left_ms(due));
 	pump(run, run->place.link, fds[0].revents);
 	pump(run, run->host.link, fds[1].revents);
 	pump_browser(run, browser, fds[4].revents);
 	if (fds[3].revents != 0) {
 		tool_session_image_event(run->session);
 	}
+	browser_run_tick(&run->browser, clock_now_ns());
 	tool_session_tick(run->session, clock_now_ns());
 	return fds[2].revents != 0;
 }

@@ -104,6 +104,7 @@ static void release_name(struct gateway *gateway, const char *name)
 static void session_free(struct box_session *session)
 {
 	session->tools = tool_session_free(session->tools);
+	browser_place_leave(&session->place);
 	held_grant_put(session->grant);
 	free(session->key);
 	free(session);
@@ -503,6 +504,62 @@ void box_set_denials(struct front_box *box, struct denial_fds *fds, const struct
 	box->denials = denials_new(fds, spec);
 }
 
+void gateway_boxes_update(struct gateway *gateway)
+{
+	for (struct front_box *box = gateway->boxes; box != NULL; box = box->next) {
+		box_update(box);
+	}
+}
+
+/* --- the browser of a session --- */
+
+static void on_browser_ready(void *arg, struct browser *browser, const struct decision *decision)
+{
+	struct box_session *s = arg;
+	const struct tool_browser_place place = {.browser = browser, .decision = decision};
+	tool_browser_opened_fn opened = TAKE_PTR(s->opened);
+
+	opened(s->context, &place, NULL);
+}
+
+static void on_browser_lost(void *arg, const struct gateway_failure *failure)
+{
+	struct box_session *s = arg;
+	tool_browser_opened_fn opened = TAKE_PTR(s->opened);
+	struct error why;
+
+	if (opened != NULL) {
+		opened(s->context, NULL, failure->message);
+		return;
+	}
+	(void)error_plain(&why, EIO, "%s", failure->message);
+	tool_session_browser_lost(s->tools, &why);
+}
+
+static void on_browser_wanted(void *arg, tool_browser_opened_fn opened, void *context)
+{
+	struct box_session *s = arg;
+
+	browser_place_leave(&s->place);
+	s->place = (struct browser_place){
+		.gateway = s->box->gateway,
+		.ready = on_browser_ready,
+		.lost = on_browser_lost,
+		.arg = s,
+	};
+	s->opened = opened;
+	s->context = context;
+	browser_place_enter(&s->place, s->caller, s->grant->grant->decision.agent_id, s->key);
+}
+
+/* Its first process ends, and with it the sandbox: the next call makes it anew. */
+static void on_browser_unreachable(void *arg)
+{
+	struct box_session *s = arg;
+
+	browser_place_shut_down(&s->place);
+}
+
 /* --- sessions --- */
 
 struct box_session *box_session(struct front_box *box, struct held_grant *held)
@@ -525,18 +582,22 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.key = xstrdup(grant->decision.session_key),
 		.grant = held,
 		.images = {image_service, image_watch, s},
-		.tools = tool_session_new(&(struct tool_session_opts){
-			.link = box->link,
-			.host = &host_ops,
-			.host_arg = box->gateway,
-			.decision = &grant->decision,
-			.backend_name = box->backend,
-			.container = box->name,
-			.may_background = process != NULL && process->allowed,
-			.images = &s->images,
-			.denials = box->denials,
-		}),
+		.browsers = {.arg = s,
+			.open = on_browser_wanted,
+			.discard = on_browser_unreachable},
 	};
+	s->tools = tool_session_new(&(struct tool_session_opts){
+		.link = box->link,
+		.host = &host_ops,
+		.host_arg = box->gateway,
+		.decision = &grant->decision,
+		.backend_name = box->backend,
+		.container = box->name,
+		.may_background = process != NULL && process->allowed,
+		.images = &s->images,
+		.denials = box->denials,
+		.browsers = grant->decision.sandboxed ? &s->browsers : NULL,
+	});
 	box->sessions = s;
 	adopt_found(box, s);
 	return s;

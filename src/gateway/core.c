@@ -187,6 +187,7 @@ static void run_tool(struct gateway_call *call, struct front_box *box)
 	struct tool_call *running;
 
 	call->ended = &ended;
+	session->caller = &call->copy.caller; /* used within this call alone */
 	running = tool_call_start(session->tools, call->tool, call->args,
 		&(struct tool_call_opts){
 			.verdict = grant_verdict(call->held->grant, call->tool),

@@ -58,6 +58,7 @@ static void on_drop(struct gateway *gateway, const struct bus_packet *packet)
 
 	if (name != NULL) {
 		box_drop(gateway, name);
+		browser_box_drop(gateway, name);
 	}
 }
 
@@ -132,6 +133,7 @@ struct gateway *gateway_new(struct event_base *base, int bus_fd)
 struct gateway *gateway_free(struct gateway *gateway)
 {
 	boxes_free(gateway);
+	browser_boxes_free(gateway);
 	gateway->grants = grants_free(gateway->grants);
 	events_finish(gateway);
 	gateway->bus = bus_channel_free(gateway->bus);

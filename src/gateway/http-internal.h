@@ -10,7 +10,7 @@
 #include "gateway/http.h"
 
 enum {
-	HTTP_PARAMS_MAX = 3, /* {name}s in one pattern */
+	HTTP_PARAMS_MAX = 5, /* {name}s in one pattern */
 	HTTP_STATUS_CLASSES = 6, /* 1xx to 5xx; 0: none */
 };
 

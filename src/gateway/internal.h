@@ -5,6 +5,7 @@
 
 #include <event2/event.h>
 
+#include "browser/browser.h"
 #include "bus/channel.h"
 #include "bus/grant.h"
 #include "gateway/core.h"
@@ -57,6 +58,30 @@ void grants_add(struct grants *grants, const char *key, struct held_grant *held)
 void grants_forget(struct grants *grants, const char *session);
 void grants_forget_box(struct grants *grants, const char *name);
 
+/* --- browser-box.c: the sandbox of a browser --- */
+
+/* Somebody's place at a browser: asked for, then there, until it is left or lost. */
+struct browser_place {
+	struct gateway *gateway;
+	/* Its sandbox is open; the browser may still have to be started: browser_want(). */
+	void (*ready)(void *arg, struct browser *browser, const struct decision *decision);
+	/* Never came, or is about to go. The place is left already. */
+	void (*lost)(void *arg, const struct gateway_failure *failure);
+	void *arg;
+	/* browser-box.c's */
+	struct browser_place *next;
+	struct question *question;
+	struct browser_box *box;
+	bool told;
+};
+/* One of ready and lost comes once, perhaps before this returns. */
+void browser_place_enter(struct browser_place *place, const struct gateway_caller *caller,
+	const char *agent, const char *session);
+void browser_place_shut_down(struct browser_place *place); /* end its sandbox */
+void browser_place_leave(struct browser_place *place); /* safe to repeat */
+void browser_box_drop(struct gateway *gateway, const char *name);
+void browser_boxes_free(struct gateway *gateway);
+
 /* --- box.c: a sandbox whose stream is here --- */
 
 /* The tools of one session in one sandbox. */
@@ -69,6 +94,12 @@ struct box_session {
 	struct event *image;
 	struct held_grant *grant; /* whose decision the tools borrow */
 	uint64_t patience_ns; /* until then what was adopted is waited for; 0: nothing */
+	/* Its browser. caller is whose call is being started, for the question to the broker. */
+	struct tool_browser_source browsers;
+	struct browser_place place;
+	const struct gateway_caller *caller;
+	tool_browser_opened_fn opened;
+	void *context;
 };
 
 struct front_box *box_find(struct gateway *gateway, const char *name);
@@ -99,6 +130,8 @@ void box_free_link_later(struct gateway *gateway, struct link *link);
 extern const struct tool_host_ops
 	host_ops; /* its arg is the gateway, a call's is the gateway_call */
 
+void gateway_boxes_update(struct gateway *gateway); /* box_update() of all */
+
 /* --- event.c --- */
 
 void events_init(struct gateway *gateway);
@@ -119,6 +152,7 @@ struct gateway {
 	struct metrics *metrics;
 	struct grants *grants;
 	struct front_box *boxes;
+	struct browser_box *browsers;
 	struct question *questions;
 	uint32_t next_id;
 	size_t calls;

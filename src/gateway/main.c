@@ -17,9 +17,11 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/own.h"
+#include "browser/ws.h"
 #include "gateway/confine.h"
 #include "gateway/http.h"
 #include "gateway/internal.h"
+#include "gateway/novnc.h"
 
 enum { BUS_FD = 3, IMAGES_FD };
 
@@ -98,6 +100,11 @@ int main(int argc, char **argv)
 	(void)event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
 	front.base = event_base_new_with_config(config);
 	event_config_free(config);
+	/* The last files it opens. Without them nobody can watch, or drive, a browser. */
+	novnc_load("/usr/share/novnc");
+	if (ws_load(&err) < 0) {
+		log_info("%s", err.text);
+	}
 	if (front.base == NULL || front_confine(&err) < 0) {
 		log_error("%s", front.base == NULL ? "no event loop" : err.text);
 		return EXIT_FAILURE;
@@ -109,6 +116,7 @@ int main(int argc, char **argv)
 	front.gateway->arg = &front;
 	(void)event_base_dispatch(front.base);
 	front.http = http_server_free(front.http);
+	novnc_finish();
 	front.gateway = gateway_free(front.gateway);
 	event_base_free(front.base);
 	return EXIT_SUCCESS;

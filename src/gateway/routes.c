@@ -7,6 +7,7 @@ const struct http_route *const http_route_tables[] = {
 	routes_files,
 	routes_processes,
 	routes_admin,
+	routes_browser,
 	routes_events,
 	routes_mcp,
 	routes_exec,

@@ -6,7 +6,7 @@
 #include "gateway/http.h"
 
 extern const struct http_route routes_meta[], routes_tools[], routes_files[], routes_processes[],
-	routes_admin[], routes_events[], routes_exec[], routes_mcp[];
+	routes_admin[], routes_browser[], routes_events[], routes_exec[], routes_mcp[];
 
 #define FIELD_SESSION(where)                                                                 \
 	{                                                                                    \

@@ -80,44 +80,45 @@ static struct tool_browser *home_of(struct tool_session *session)
 	return session->browser;
 }
 
+static void forget_browser(struct tool_browser *home)
+{
+	if (home->browser != NULL) {
+		browser_unlisten(home->browser, &home->listener);
+		home->browser = NULL;
+	}
+}
+
 void tool_browser_free(struct tool_session *session)
 {
 	if (session->browser != NULL) {
-		(void)browser_free(session->browser->browser);
+		forget_browser(session->browser);
 		free(session->browser);
 		session->browser = NULL;
 	}
 }
 
-uint64_t tool_browser_deadline(const struct tool_session *session)
+static struct tool_call *first_call(struct tool_session *session)
 {
-	const struct tool_browser *home = session->browser;
+	struct tool_call *call = session->calls;
 
-	return home != NULL && home->browser != NULL ? browser_deadline(home->browser) : UINT64_MAX;
-}
-
-void tool_browser_tick(struct tool_session *session, uint64_t now_ns)
-{
-	if (session->browser != NULL && session->browser->browser != NULL) {
-		browser_tick(session->browser->browser, now_ns);
+	while (call != NULL && (call->tool != &tool_browser || call->state == NULL)) {
+		call = call->next;
 	}
+	return call;
 }
 
 void tool_session_browser_lost(struct tool_session *session, const struct error *why)
 {
-	struct tool_browser *home = session->browser;
+	struct tool_call *call;
 
-	if (home != NULL && home->browser != NULL) {
-		browser_lost(home->browser, why);
-		for (struct tool_call *call = session->calls; call != NULL; call = call->next) {
-			struct browser_call *bc = call->state;
-
-			if (call->tool == &tool_browser && bc != NULL) {
-				bc->browser = NULL;
-			}
-		}
-		home->browser = browser_free(home->browser);
+	if (session->browser == NULL || session->browser->browser == NULL) {
+		return;
 	}
+	while ((call = first_call(session)) != NULL) {
+		call_failf(call, TOOL_FAIL_UNAVAILABLE, "the browser's sandbox is gone: %s",
+			why->text);
+	}
+	forget_browser(session->browser);
 }
 
 /* Calls may end while they are told: from the start again until nobody is left. */
@@ -157,14 +158,9 @@ static void on_opened(void *context, const struct tool_browser_place *place, con
 	home->opening = false;
 	if (error == NULL) {
 		home->decision = place->decision;
-		home->browser = browser_new(&(struct browser_opts){
-			.link = place->link,
-			.settings = &place->decision->browser,
-			.port = browser_debug_port(&place->decision->browser),
-			.env = place->env,
-			.env_prefix = place->decision->config->brand->env_prefix,
-		});
-		browser_listen(home->browser, on_event, home);
+		home->browser = place->browser;
+		home->listener = (struct browser_listener){.fn = on_event, .arg = home};
+		browser_listen(home->browser, &home->listener);
 	}
 	for (struct tool_call *call = home->session->calls, *next; call != NULL; call = next) {
 		struct browser_call *bc = call->state;

@@ -17,7 +17,8 @@ typedef void (*browser_step_fn)(struct browser_call *bc, const json_t *result);
 struct tool_browser {
 	struct tool_session *session;
 	const struct decision *decision; /* the browser's own */
-	struct browser *browser; /* NULL: its sandbox is not open */
+	struct browser *browser; /* borrowed; NULL: its sandbox is not open */
+	struct browser_listener listener;
 	bool opening;
 };
 
@@ -102,8 +103,6 @@ void snapshot_write(const json_t *nodes, const struct snapshot_opts *opts, struc
 
 /* browser.c, for the session. */
 void tool_browser_free(struct tool_session *session);
-uint64_t tool_browser_deadline(const struct tool_session *session);
-void tool_browser_tick(struct tool_session *session, uint64_t now_ns);
 
 /* browser_call.c */
 void bc_start(struct tool_call *call, struct tool_browser *home,

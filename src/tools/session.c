@@ -58,11 +58,6 @@ uint64_t tool_session_deadline(const struct tool_session *session)
 {
 	uint64_t next = process_table_deadline(session);
 
-	if (session->browser != NULL) {
-		uint64_t browser = tool_browser_deadline(session);
-
-		next = browser < next ? browser : next;
-	}
 	for (const struct tool_call *call = session->calls; call != NULL; call = call->next) {
 		next = call->deadline_ns < next ? call->deadline_ns : next;
 	}
@@ -84,7 +79,6 @@ void tool_session_tick(struct tool_session *session, uint64_t now_ns)
 	struct tool_call *call;
 
 	process_table_tick(session, now_ns);
-	tool_browser_tick(session, now_ns);
 	/* From the head again each time: a tick may end any call. Each due call gets a later deadline
 	 * or ends, so this comes to an end. */
 	while ((call = first_due(session, now_ns)) != NULL) {

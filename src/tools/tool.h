@@ -99,11 +99,12 @@ struct tool_host_ops {
 	void (*release)(void *arg, struct link *link);
 };
 
-/* The sandbox of a browser, opened. All is borrowed, and lives as long as the session. */
+/* A browser whose sandbox is open. Borrowed, until tool_session_browser_lost() or the session's end;
+ * its owner pumps its link and tells it the time. */
+struct browser;
 struct tool_browser_place {
-	struct link *link; /* ready; its owner pumps it */
+	struct browser *browser;
 	const struct decision *decision; /* the browser's own: settings, workdir */
-	const char *const *env; /* of its processes: NAME=value, NULL-terminated */
 };
 typedef void (*tool_browser_opened_fn)(
 	void *context, const struct tool_browser_place *place, const char *error);
@@ -157,6 +158,8 @@ int tool_session_adopt(
 bool tool_session_is_settled(const struct tool_session *session);
 
 /* The link of the browser's sandbox died. */
+
+/* The browser is about to go: its calls end. */
 void tool_session_browser_lost(struct tool_session *session, const struct error *why);
 
 /* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */

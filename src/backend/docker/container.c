@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "backend/docker/network.h"
 #include "backend/docker/siblings.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -111,8 +112,9 @@ static int create(struct engine *engine, const struct container_request *request
 	};
 	struct engine_answer answer = {0};
 	json_t *body = NULL;
-	int r = siblings_request(engine, request->body, &body, err);
+	int r = network_ensure(engine, request->body, err);
 
+	r = r < 0 ? r : siblings_request(engine, request->body, &body, err);
 	if (r < 0) {
 		return r;
 	}

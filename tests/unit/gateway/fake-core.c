@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "base/own.h"
+#include "gateway/browser.h"
 #include "gateway/exec-relay.h"
 
 enum { TEXT_MAX = 64 * 1024 * 1024 };
@@ -460,4 +461,36 @@ struct gateway *fake_gateway_free(struct gateway *gateway)
 	json_decref(gateway->settings);
 	free(gateway);
 	return NULL;
+}
+
+/* There is no browser behind a fake. */
+struct gateway_browser *gateway_browser_open(struct gateway *gateway,
+	const struct gateway_caller *caller, const char *agent, const char *session,
+	gateway_browser_fn done, void *arg)
+{
+	const struct gateway_failure failure = {
+		.type = TOOL_FAIL_UNAVAILABLE, .message = "there is no browser here"};
+
+	(void)gateway;
+	(void)caller;
+	(void)agent;
+	(void)session;
+	done(arg, NULL, &failure);
+	return NULL;
+}
+
+struct browser *gateway_browser_get(const struct gateway_browser *use)
+{
+	(void)use;
+	return NULL;
+}
+
+void gateway_browser_close(struct gateway_browser *use)
+{
+	(void)use;
+}
+
+void gateway_browser_flush(struct gateway *gateway)
+{
+	(void)gateway;
 }

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* The sandboxes of browsers on the event loop. As box.c, which they are not among: no session of tools
+ * lives in one, and many sessions may share it. */
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/own.h"
+#include "gateway/browser.h"
+#include "gateway/internal.h"
+
+enum { HELLO_TIMEOUT_S = 10 };
+
+struct browser_box {
+	struct browser_box *next, **slot;
+	struct gateway *gateway;
+	char *name;
+	struct held_grant *held;
+	struct link *link;
+	struct browser *browser; /* NULL: no hello yet */
+	char **env; /* of its processes; the strings are the grant's */
+	struct event *read, *write, *timer, *hello;
+	struct browser_place *places; /* who waits for hello, and who is there */
+	bool ready_now; /* within a pump: who waits hears of it behind it */
+};
+
+static struct browser_box *box_named(const struct gateway *gateway, const char *name)
+{
+	struct browser_box *box = gateway->browsers;
+
+	while (box != NULL && strcmp(box->name, name) != 0) {
+		box = box->next;
+	}
+	return box;
+}
+
+/* --- the loop --- */
+
+static void update(struct browser_box *box)
+{
+	uint64_t due = box->browser != NULL ? browser_deadline(box->browser) : UINT64_MAX;
+	int ms = clock_left_ms(due);
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+
+	if ((link_events(box->link) & POLLOUT) != 0) {
+		(void)event_add(box->write, NULL);
+	} else {
+		(void)event_del(box->write);
+	}
+	if (due == UINT64_MAX) {
+		(void)event_del(box->timer);
+	} else {
+		(void)event_add(box->timer, &delay);
+	}
+}
+
+void gateway_browser_flush(struct gateway *gateway)
+{
+	for (struct browser_box *box = gateway->browsers; box != NULL; box = box->next) {
+		update(box);
+	}
+}
+
+static void tell_lost(struct browser_box *box, const struct error *why)
+{
+	while (box->places != NULL) {
+		struct browser_place *place = box->places;
+
+		box->places = place->next;
+		place->box = NULL;
+		place->lost(place->arg, &(struct gateway_failure){.type = TOOL_FAIL_UNAVAILABLE,
+						.message = why->text});
+	}
+}
+
+static void close_box(struct browser_box *box, const struct error *why)
+{
+	struct gateway *gateway = box->gateway;
+	struct bus_message release = {.kind = BUS_RELEASE};
+	struct error ignored;
+
+	*box->slot = box->next;
+	if (box->next != NULL) {
+		box->next->slot = box->slot;
+	}
+	tell_lost(box, why);
+	box->browser = browser_free(box->browser);
+	event_free(box->read);
+	event_free(box->write);
+	event_free(box->timer);
+	event_free(box->hello);
+	box->link = link_free(box->link);
+	bus_set(&release, BUS_NAME, box->name);
+	(void)bus_channel_send(gateway->bus, &release, NULL, 0, &ignored);
+	held_grant_put(box->held);
+	free(box->env);
+	free(box->name);
+	free(box);
+}
+
+static void tell_ready(struct gateway *gateway, const char *name)
+{
+	struct browser_box *box;
+	struct browser_place *place;
+
+	/* From the start each time: any of them may bring the box to its end. */
+	do {
+		box = box_named(gateway, name);
+		place = box != NULL ? box->places : NULL;
+		while (place != NULL && place->told) {
+			place = place->next;
+		}
+		if (place != NULL) {
+			place->told = true;
+			place->ready(place->arg, box->browser, &box->held->grant->decision);
+		}
+	} while (place != NULL);
+	if (box != NULL) {
+		update(box);
+	}
+}
+
+static void pump(struct browser_box *box, short revents)
+{
+	struct gateway *gateway = box->gateway;
+	struct error why;
+
+	if (link_pump(box->link, revents, &why) < 0) {
+		log_info("browser %s: %s", box->name, why.text);
+		close_box(box, &why);
+		gateway_boxes_update(gateway);
+		return;
+	}
+	update(box);
+	if (TAKE(box->ready_now, false)) {
+		_cleanup_free_ char *name = xstrdup(box->name);
+
+		tell_ready(gateway, name);
+	}
+	/* What came may have ended calls, or set times, of sessions in other sandboxes. */
+	gateway_boxes_update(gateway);
+}
+
+static void on_readable(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	pump(arg, POLLIN);
+}
+
+static void on_writable(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	pump(arg, POLLOUT);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *arg)
+{
+	struct browser_box *box = arg;
+	struct gateway *gateway = box->gateway;
+	_cleanup_free_ char *name = xstrdup(box->name);
+
+	(void)fd;
+	(void)events;
+	browser_tick(box->browser, clock_now_ns());
+	box = box_named(gateway, name);
+	if (box != NULL) {
+		update(box);
+	}
+	gateway_boxes_update(gateway);
+}
+
+static void on_no_hello(evutil_socket_t fd, short events, void *arg)
+{
+	struct error why;
+
+	(void)fd;
+	(void)events;
+	(void)error_plain(
+		&why, ETIMEDOUT, "creel-init did not say hello within %d s", HELLO_TIMEOUT_S);
+	close_box(arg, &why);
+}
+
+/* The image's variables, then what the configuration declares. */
+static char **collect_env(const struct grant *grant)
+{
+	const struct strv *declared = &grant->decision.spec.env;
+	char **env = xcalloc(grant->image_env.count + declared->count + 1, sizeof(*env));
+	size_t n = 0;
+
+	for (size_t i = 0; i < grant->image_env.count; i++) {
+		env[n++] = (char *)(uintptr_t)grant->image_env.items[i];
+	}
+	for (size_t i = 0; i < declared->count; i++) {
+		env[n++] = (char *)(uintptr_t)declared->items[i];
+	}
+	return env;
+}
+
+static void on_hello(void *arg, const struct wire_hello *hello)
+{
+	struct browser_box *box = arg;
+	const struct decision *d = &box->held->grant->decision;
+
+	(void)hello;
+	(void)event_del(box->hello);
+	box->env = collect_env(box->held->grant);
+	box->browser = browser_new(&(struct browser_opts){
+		.link = box->link,
+		.settings = &d->browser,
+		.port = browser_debug_port(&d->browser),
+		.env = (const char *const *)box->env,
+		.env_prefix = d->config->brand->env_prefix,
+	});
+	box->ready_now = true;
+}
+
+static const struct link_ops link_ops = {.ready = on_hello};
+
+static struct browser_box *box_open(struct gateway *gateway, struct held_grant *held, int adopt_fd)
+{
+	const struct grant *grant = held->grant;
+	struct browser_box *box = xcalloc(1, sizeof(*box));
+	struct timeval patience = {.tv_sec = HELLO_TIMEOUT_S};
+
+	held->uses++;
+	*box = (struct browser_box){
+		.next = gateway->browsers,
+		.slot = &gateway->browsers,
+		.gateway = gateway,
+		.name = xstrdup(grant->sandbox),
+		.held = held,
+		.link = link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once,
+			&link_ops, box),
+	};
+	if (box->next != NULL) {
+		box->next->slot = &box->next;
+	}
+	gateway->browsers = box;
+	box->read = event_new(
+		gateway->base, link_fd(box->link), EV_READ | EV_PERSIST, on_readable, box);
+	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
+	box->timer = evtimer_new(gateway->base, on_timer, box);
+	box->hello = evtimer_new(gateway->base, on_no_hello, box);
+	(void)event_add(box->hello, &patience);
+	(void)event_add(box->read, NULL);
+	return box;
+}
+
+void browser_box_drop(struct gateway *gateway, const char *name)
+{
+	struct browser_box *box = box_named(gateway, name);
+	struct error why;
+
+	if (box != NULL) {
+		(void)error_plain(&why, ECANCELED, "the browser's sandbox was taken down");
+		close_box(box, &why);
+	}
+}
+
+void browser_boxes_free(struct gateway *gateway)
+{
+	while (gateway->browsers != NULL) {
+		browser_box_drop(gateway, gateway->browsers->name);
+	}
+}
+
+/* --- places --- */
+
+void browser_place_shut_down(struct browser_place *place)
+{
+	if (place->box != NULL) {
+		link_shutdown(place->box->link, 0);
+	}
+}
+
+void browser_place_leave(struct browser_place *place)
+{
+	struct browser_place **at;
+
+	if (place->question != NULL) {
+		question_forget(place->question);
+		place->question = NULL;
+	}
+	if (place->box == NULL) {
+		return;
+	}
+	for (at = &place->box->places; *at != place; at = &(*at)->next) {
+	}
+	*at = place->next;
+	place->box = NULL;
+}
+
+static void fail_place(struct browser_place *place, const char *type, const char *text)
+{
+	place->lost(place->arg, &(struct gateway_failure){.type = type, .message = text});
+}
+
+static void join(struct browser_place *place, struct browser_box *box)
+{
+	place->box = box;
+	place->next = box->places;
+	place->told = box->browser != NULL;
+	box->places = place;
+	if (place->told) {
+		place->ready(place->arg, box->browser, &box->held->grant->decision);
+	}
+}
+
+static bool is_allowed(const struct grant *grant)
+{
+	const struct tool_verdict *verdict = grant_verdict(grant, "browser");
+
+	return verdict != NULL && verdict->allowed;
+}
+
+static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
+{
+	struct browser_place *place = arg;
+	struct gateway *gateway = place->gateway;
+	struct grant *grant = NULL;
+	struct held_grant *held;
+	struct browser_box *box;
+	struct error err;
+	json_t *json;
+
+	place->question = NULL;
+	if (failure != NULL) {
+		place->lost(place->arg, failure);
+		return;
+	}
+	json = bus_packet_json(packet, &err);
+	if (json == NULL || grant_decode(json, &grant, &err) < 0) {
+		fail_place(place, GATEWAY_FAIL_INTERNAL, err.text);
+		return;
+	}
+	if (grant->sandbox == NULL || !is_allowed(grant)) {
+		fail_place(place, TOOL_FAIL_DENIED,
+			"the browser is not allowed here (tools.sandbox.tools, "
+			"sandbox.browser.enabled)");
+		(void)grant_free(grant);
+		return;
+	}
+	held = held_grant_new(grant);
+	box = box_named(gateway, grant->sandbox);
+	if (packet->fd_count > 0 && packet->fds[0] >= 0) {
+		browser_box_drop(gateway, grant->sandbox);
+		box = box_open(gateway, held, TAKE_FD(packet->fds[0]));
+	}
+	held_grant_put(held);
+	if (box == NULL) {
+		fail_place(place, TOOL_FAIL_UNAVAILABLE, "the browser's sandbox ended; try again");
+		return;
+	}
+	join(place, box);
+}
+
+void browser_place_enter(struct browser_place *place, const struct gateway_caller *caller,
+	const char *agent, const char *session)
+{
+	struct bus_message message = {.kind = BUS_ACQUIRE, .flags = BUS_START | BUS_BROWSER};
+	struct question *question;
+	int fd;
+
+	question_caller(&message, caller, &fd);
+	bus_set(&message, BUS_AGENT, agent);
+	bus_set(&message, BUS_SESSION, session);
+	bus_set(&message, BUS_TOOL, "browser");
+	/* NULL: it has failed already, and the place may be gone. */
+	question = question_ask(place->gateway, &message, fd, on_grant, place);
+	if (question != NULL) {
+		place->question = question;
+	}
+}
