@@ -157,6 +157,7 @@ enum {
 	HTTP_ROUTE_SENDER = 1 << 4, /* takes "sender" in its body */
 	HTTP_ROUTE_LAX = 1 << 5, /* fields of the body that it does not know are passed over */
 	HTTP_ROUTE_PAGE = 1 << 6, /* a page for a person: a link on another site may lead there */
+	HTTP_ROUTE_UNLISTED = 1 << 7, /* not in /openapi.json: relays, pages and their scripts */
 };
 
 /* The tables, NULL behind the last (routes.c). */

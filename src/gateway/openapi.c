@@ -222,7 +222,9 @@ json_t *openapi_document(void)
 	for (size_t t = 0; http_route_tables[t] != NULL; t++) {
 		for (const struct http_route *route = http_route_tables[t]; route->pattern != NULL;
 			route++) {
-			add_route(paths, route);
+			if ((route->flags & HTTP_ROUTE_UNLISTED) == 0) {
+				add_route(paths, route);
+			}
 		}
 	}
 	return json_pack("{s:s, s:{s:s, s:s, s:s}, s:[{s:[]}], s:o, s:{s:{s:o}, s:{s:{s:s, s:s}}}}",

@@ -296,11 +296,21 @@ static const struct http_field ticket_fields[] = {
 	FIELD_END,
 };
 
-#define SCRIPT_ROW(name, path)                                                                  \
+#define FIELD_PART(part)                                                                       \
+	{                                                                                      \
+		part, HTTP_IN_PATH, HTTP_STRING, .required = true, .doc = "a part of its path" \
+	}
+static const struct http_field script2_fields[] = {FIELD_PART("a"), FIELD_PART("b"), FIELD_END};
+static const struct http_field script3_fields[] = {
+	FIELD_PART("a"), FIELD_PART("b"), FIELD_PART("c"), FIELD_END};
+static const struct http_field script5_fields[] = {FIELD_PART("a"), FIELD_PART("b"),
+	FIELD_PART("c"), FIELD_PART("d"), FIELD_PART("e"), FIELD_END};
+
+#define SCRIPT_ROW(name, path, parts)                                                           \
 	{                                                                                       \
 		.method = HTTP_GET, .pattern = "/novnc/js/" path, .id = name, .tag = "browser", \
-		.summary = "noVNC's scripts", .flags = SCRIPT_FLAGS, .run = run_script,         \
-		.type = "text/javascript"                                                       \
+		.summary = "noVNC's scripts.", .flags = HTTP_ROUTE_UNLISTED | SCRIPT_FLAGS,     \
+		.run = run_script, .fields = parts, .type = "text/javascript"                   \
 	}
 enum {
 	PAGE_FLAGS = HTTP_ROUTE_OPEN | HTTP_ROUTE_PAGE | HTTP_ROUTE_RAW | HTTP_ROUTE_MISSING,
@@ -313,8 +323,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/v1/browser/{session}/cdp",
 		.id = "browserCdp",
 		.tag = "browser",
-		.summary = "Chrome DevTools Protocol, as a WebSocket (Playwright, Puppeteer)",
-		.flags = HTTP_ROUTE_RAW,
+		.summary = "Chrome DevTools Protocol, as a WebSocket (Playwright, Puppeteer).",
+		.flags = HTTP_ROUTE_UNLISTED | HTTP_ROUTE_RAW,
 		.run = run_cdp,
 		.fields = browser_fields,
 	},
@@ -323,8 +333,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/v1/browser/{session}/json/version",
 		.id = "browserVersion",
 		.tag = "browser",
-		.summary = "Where its DevTools are, for clients that discover",
-		.flags = HTTP_ROUTE_RAW,
+		.summary = "Where its DevTools are, for clients that discover.",
+		.flags = HTTP_ROUTE_UNLISTED | HTTP_ROUTE_RAW,
 		.run = run_version,
 		.fields = browser_fields,
 		.answer = ANSWER_OBJECT,
@@ -334,8 +344,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/v1/browser/{session}/json/version/",
 		.id = "browserVersionSlash",
 		.tag = "browser",
-		.summary = "The same, as Playwright writes it",
-		.flags = HTTP_ROUTE_RAW,
+		.summary = "The same, as Playwright writes it.",
+		.flags = HTTP_ROUTE_UNLISTED | HTTP_ROUTE_RAW,
 		.run = run_version,
 		.fields = browser_fields,
 		.answer = ANSWER_OBJECT,
@@ -345,7 +355,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/v1/browser/{session}/observe",
 		.id = "browserObserve",
 		.tag = "browser",
-		.summary = "A URL through which a person sees the browser, once, within a minute",
+		.summary = "A URL through which a person sees the browser, once, within a minute.",
+		.flags = HTTP_ROUTE_UNLISTED,
 		.run = run_observe,
 		.fields = observe_fields,
 		.answer = ANSWER_OBJECT,
@@ -355,8 +366,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/novnc/t/{ticket}",
 		.id = "novncPage",
 		.tag = "browser",
-		.summary = "What that URL shows",
-		.flags = PAGE_FLAGS,
+		.summary = "What that URL shows.",
+		.flags = HTTP_ROUTE_UNLISTED | PAGE_FLAGS,
 		.run = run_page,
 		.fields = ticket_fields,
 		.type = "text/html",
@@ -366,8 +377,9 @@ const struct http_route routes_browser[] = {
 		.pattern = "/novnc/ws/{ticket}",
 		.id = "novncStream",
 		.tag = "browser",
-		.summary = "VNC, as a WebSocket",
-		.flags = HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW | HTTP_ROUTE_MISSING,
+		.summary = "VNC, as a WebSocket.",
+		.flags =
+			HTTP_ROUTE_UNLISTED | HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW | HTTP_ROUTE_MISSING,
 		.run = run_stream,
 		.fields = ticket_fields,
 	},
@@ -376,8 +388,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/novnc/view",
 		.id = "novncView",
 		.tag = "browser",
-		.summary = "The page that looks",
-		.flags = PAGE_FLAGS & ~HTTP_ROUTE_MISSING,
+		.summary = "The page that looks.",
+		.flags = HTTP_ROUTE_UNLISTED | (PAGE_FLAGS & ~HTTP_ROUTE_MISSING),
 		.run = run_view,
 		.type = "text/html",
 	},
@@ -386,8 +398,8 @@ const struct http_route routes_browser[] = {
 		.pattern = "/novnc/boot.js",
 		.id = "novncBootScript",
 		.tag = "browser",
-		.summary = "Leads there",
-		.flags = HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW,
+		.summary = "Leads there.",
+		.flags = HTTP_ROUTE_UNLISTED | HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW,
 		.run = run_boot,
 		.type = "text/javascript",
 	},
@@ -396,13 +408,13 @@ const struct http_route routes_browser[] = {
 		.pattern = "/novnc/view.js",
 		.id = "novncViewScript",
 		.tag = "browser",
-		.summary = "Its script",
-		.flags = HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW,
+		.summary = "Its script.",
+		.flags = HTTP_ROUTE_UNLISTED | HTTP_ROUTE_OPEN | HTTP_ROUTE_RAW,
 		.run = run_view_script,
 		.type = "text/javascript",
 	},
-	SCRIPT_ROW("novncScript2", "{a}/{b}"),
-	SCRIPT_ROW("novncScript3", "{a}/{b}/{c}"),
-	SCRIPT_ROW("novncScript5", "{a}/{b}/{c}/{d}/{e}"),
+	SCRIPT_ROW("novncScript2", "{a}/{b}", script2_fields),
+	SCRIPT_ROW("novncScript3", "{a}/{b}/{c}", script3_fields),
+	SCRIPT_ROW("novncScript5", "{a}/{b}/{c}/{d}/{e}", script5_fields),
 	{.pattern = NULL},
 };
