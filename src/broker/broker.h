@@ -113,7 +113,7 @@ void ask_request(struct request *request, const char *op, json_t *args);
 
 /* --- elevate.c --- */
 
-void elevate_request(struct request *request, struct wire_bytes spawn);
+void elevate_request(struct request *request, struct wire_bytes payload); /* SPAWN's */
 json_t *approvals_list(struct request *request);
 /* 0, or -ENOENT. */
 int approvals_decide(struct request *request, const char *id, bool allow);

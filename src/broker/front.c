@@ -46,7 +46,7 @@ struct front {
 
 static void schedule(struct event *event, unsigned ms)
 {
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	(void)event_add(event, &delay);
 }

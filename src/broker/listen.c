@@ -21,6 +21,7 @@ static char *show_address(int fd)
 	struct sockaddr_storage storage = {0};
 	socklen_t len = sizeof(storage);
 	char text[INET6_ADDRSTRLEN] = "";
+	const struct sockaddr_in *in;
 
 	(void)getsockname(fd, (struct sockaddr *)&storage, &len);
 	if (storage.ss_family == AF_INET6) {
@@ -28,12 +29,10 @@ static char *show_address(int fd)
 
 		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
 		return xasprintf("[%s]:%u", text, ntohs(in6->sin6_port));
-	} else {
-		const struct sockaddr_in *in = (const void *)&storage;
-
-		(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-		return xasprintf("%s:%u", text, ntohs(in->sin_port));
 	}
+	in = (const void *)&storage;
+	(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
+	return xasprintf("%s:%u", text, ntohs(in->sin_port));
 }
 
 /* "HOST:PORT" or "[HOST]:PORT" in numbers; port 0 is any that is free. */

@@ -116,7 +116,7 @@ static void on_change(evutil_socket_t fd, short events, void *arg)
 {
 	struct broker *broker = arg;
 	_Alignas(struct inotify_event) char space[4096];
-	struct timeval settle = {.tv_usec = SETTLE_MS * 1000};
+	struct timeval settle = {.tv_usec = (suseconds_t)SETTLE_MS * 1000};
 	ssize_t n = read(fd, space, sizeof(space));
 
 	(void)events;

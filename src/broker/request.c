@@ -277,6 +277,7 @@ void request_work(struct request *r, worker_fn run, void *run_arg, request_done_
 	r->work = work;
 }
 
+/* Its type is request_done_fn's. NOLINTNEXTLINE(readability-non-const-parameter) */
 void request_pass(struct request *r, struct worker_reply *reply, enum worker_keep *keep)
 {
 	(void)keep;

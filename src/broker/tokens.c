@@ -77,7 +77,7 @@ static int hash_hex(const char *hex, uint8_t ret[TOKEN_HASH_SIZE], struct error 
 	size_t len;
 
 	if (sodium_hex2bin(ret, TOKEN_HASH_SIZE, hex, strlen(hex), NULL, &len, NULL) != 0 ||
-		len != TOKEN_HASH_SIZE || strlen(hex) != 2 * TOKEN_HASH_SIZE) {
+		len != TOKEN_HASH_SIZE || strlen(hex) != (size_t)2 * TOKEN_HASH_SIZE) {
 		return error_plain(err, EINVAL, "tokenSha256 is not 64 hexadecimal digits");
 	}
 	return 0;
@@ -181,7 +181,7 @@ static int make_token(const char *path, struct error *err)
 	}
 	randombytes_buf(bytes, sizeof(bytes));
 	(void)sodium_bin2hex(text, sizeof(text), bytes, sizeof(bytes));
-	text[2 * GENERATED_BYTES] = '\n';
+	text[sizeof(text) - 2] = '\n';
 	if (write(fd, text, 2 * GENERATED_BYTES + 1) != 2 * GENERATED_BYTES + 1 || fsync(fd) < 0) {
 		int r = error_set(err, errno, "cannot write the token in '%s'", path);
 

@@ -368,7 +368,7 @@ void box_update(struct front_box *box)
 {
 	uint64_t due = next_deadline(box);
 	int ms = clock_left_ms(due);
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
 
 	if ((link_events(box->link) & POLLOUT) != 0) {
 		(void)event_add(box->write, NULL);

@@ -33,7 +33,7 @@
 #endif
 
 #define LOAD(offset) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (offset))
-#define LOAD_ARG(n) LOAD(offsetof(struct seccomp_data, args) + 8 * (n))
+#define LOAD_ARG(n) LOAD(offsetof(struct seccomp_data, args) + sizeof(uint64_t) * (n))
 #define RET(action) BPF_STMT(BPF_RET | BPF_K, (action))
 #define IF_EQ(k, jt, jf) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (k), (jt), (jf))
 #define REFUSE RET(SECCOMP_RET_ERRNO | EPERM)

@@ -186,6 +186,8 @@ static void run_tool(struct gateway_call *call, struct front_box *box)
 	bool ended = false;
 	struct tool_call *running;
 
+	/* Taken back below, unless the call is gone by then. */
+	/* cppcheck-suppress autoVariables */
 	call->ended = &ended;
 	session->caller = &call->copy.caller; /* used within this call alone */
 	running = tool_call_start(session->tools, call->tool, call->args,
@@ -325,6 +327,8 @@ static void acquire(struct gateway_call *call)
 	bus_set(&message, BUS_AGENT, call->agent);
 	bus_set(&message, BUS_SESSION, call->session);
 	bus_set(&message, BUS_TOOL, call->tool);
+	/* Taken back below, unless the call is gone by then. */
+	/* cppcheck-suppress autoVariables */
 	call->ended = &ended;
 	question = question_ask(call->gateway, &message, fd, on_grant, call);
 	if (!ended) {

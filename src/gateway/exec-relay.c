@@ -255,7 +255,7 @@ static void on_retry(evutil_socket_t fd, short events, void *arg)
 {
 	struct exec_relay *x = arg;
 	struct front_box *box = box_find(x->gateway, x->box_name);
-	struct timeval step = {.tv_usec = READY_STEP_MS * 1000};
+	struct timeval step = {.tv_usec = (suseconds_t)READY_STEP_MS * 1000};
 
 	(void)fd;
 	(void)events;

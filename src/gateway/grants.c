@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Grants that are held: a call of a caller who was here before does not touch the broker. */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,7 +49,7 @@ void caller_copy_init(struct caller_copy *copy, const struct gateway_caller *cal
 
 	*copy = (struct caller_copy){.fd = FD_NONE};
 	if (caller->token == NULL && caller->local_fd >= 0) {
-		copy->fd = dup(caller->local_fd);
+		copy->fd = fcntl(caller->local_fd, F_DUPFD_CLOEXEC, 3);
 	}
 	copy->caller = (struct gateway_caller){
 		.token = arena_strdup(a, caller->token),
