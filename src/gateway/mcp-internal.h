@@ -95,8 +95,8 @@ void mcp_request_fail_ask(struct mcp_request *request, const struct gateway_fail
 
 /* --- mcp.c --- */
 
-/* message is taken over. origin NULL: it belongs to no delivery. */
-void mcp_send(struct mcp *mcp, void *origin, json_t *message, bool is_answer, int http_status);
+/* The JSON is taken over. origin NULL: it belongs to no delivery. */
+void mcp_send(struct mcp *mcp, void *origin, json_t *json, bool is_answer, int http_status);
 void mcp_exchange_add(struct mcp_exchange *exchange, json_t *message, int http_status);
 void mcp_exchange_close(struct mcp_exchange *exchange);
 
