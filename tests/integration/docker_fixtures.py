@@ -47,16 +47,16 @@ def docker(creel_bin, home, workspace, clean_engine):
     return sandbox
 
 
-@pytest.fixture
-def fake(creel_bin, home, workspace, tmp_path):
-    """fake(script) is a Sandbox whose engine answers as the script says."""
+@pytest.fixture(params=[("--once",), ()], ids=["once", "lasting"])
+def fake(request, creel_bin, home, workspace, tmp_path):
+    """fake(script) is a Sandbox whose engine answers as the script says, to containers of both kinds."""
     running = []
 
     def start(script):
         path = tmp_path / f"fake{len(running)}.sock"
         running.append(FakeEngine(path, script))
         write_config(home, backend="docker", docker={"socket": str(path)})
-        return Sandbox(creel_bin, home, workspace, ("--once",))
+        return Sandbox(creel_bin, home, workspace, request.param)
 
     yield start
     for engine in running:

@@ -235,6 +235,87 @@ static void it_calls_until_somebody_answers(void **state)
 	hang_up(rig);
 }
 
+/* As sandboxes that last are used: a socket that appears whole, one call, no socket. */
+static void it_comes_back_every_time(void **state)
+{
+	struct home *home = *state;
+	char aside[sizeof(home->socket)], kept[sizeof(home->socket)];
+
+	memcpy(kept, home->socket, sizeof(kept));
+	(void)snprintf(aside, sizeof(aside), "%s/new", home->dir);
+	listen_again(home);
+	start_init(home, false);
+	for (int i = 0; i < 50; i++) {
+		struct rig *rig = answer(home);
+		struct run *run = run_new(rig);
+
+		assert_int_equal(rig->hello.reconnect, i > 0);
+		assert_int_equal(rig->hello.processes, 0);
+		stop_listening(home);
+		assert_int_equal(run_to_end(run, rig, "exit 3", 0), 3);
+		run_forget(run);
+		hang_up(rig);
+		memcpy(home->socket, aside, sizeof(aside));
+		listen_again(home);
+		memcpy(home->socket, kept, sizeof(kept));
+		assert_int_equal(rename(aside, kept), 0);
+	}
+	hang_up(answer(home));
+}
+
+static struct rig *answer_tied(struct home *home, bool tied)
+{
+	struct rig *rig = xcalloc(1, sizeof(*rig));
+	int fd = accept4(home->listener, NULL, NULL, SOCK_CLOEXEC);
+	struct error err;
+
+	assert_true(fd >= 0);
+	rig->link = link_new(fd, token, false, &rig_ops, rig);
+	if (tied) {
+		link_tie(rig->link);
+	}
+	assert_int_equal(link_wait_ready(rig->link, 20000, &err), 0);
+	return rig;
+}
+
+/* A tied connection takes its own processes along, and nobody else's. */
+static void what_is_tied_ends_with_its_connection(void **state)
+{
+	struct home *home = *state;
+	struct rig *rig;
+	struct run *run, *ended;
+
+	listen_again(home);
+	start_init(home, false);
+	rig = answer_tied(home, false);
+	run = run_new(rig);
+	run_sh(run, rig, "exec sleep 1000", 0);
+	rig_until(rig, &run->spawned);
+	hang_up(rig);
+
+	rig = answer_tied(home, true);
+	assert_int_equal(rig->hello.processes, 1);
+	run = run_new(rig);
+	run_sh(run, rig, "trap '' TERM HUP; echo $$; sleep 1000 & wait", 0);
+	ended = run_new(rig);
+	assert_int_equal(run_to_end(ended, rig, "exit 0", 0), 0);
+	while (run->out.len == 0) {
+		rig_turn(rig);
+	}
+	hang_up(rig);
+
+	/* The first is still there, and not tied to who only looks. */
+	for (int i = 0; i < 2; i++) {
+		rig = answer_tied(home, true);
+		assert_int_equal(rig->hello.processes, 1);
+		link_list(rig->link);
+		rig_until(rig, &rig->list_ended);
+		assert_int_equal(rig->listed_count, 1);
+		assert_true(rig->listed[0].running);
+		hang_up(rig);
+	}
+}
+
 static void once_is_once(void **state)
 {
 	struct home *home = *state;
@@ -498,6 +579,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		home_test(everything_survives_a_reconnect),
 		home_test(it_calls_until_somebody_answers),
+		home_test(it_comes_back_every_time),
+		home_test(what_is_tied_ends_with_its_connection),
 		home_test(once_is_once),
 		home_test(the_welcome_may_say_once),
 		home_test(a_bad_token_file),
