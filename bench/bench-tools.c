@@ -3,7 +3,9 @@
  * What whole tool calls cost in a live native sandbox, from JSON arguments to the JSON result,
  * against posix_spawn(3) of true taken in turns with them.
  *
- *	bench-tools CREEL-INIT [ROUNDS]
+ *	bench-tools CREEL-INIT [ROUNDS [CONFIG]]
+ *
+ * CONFIG is the text of one that asks for another sandbox: a container.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,11 +151,11 @@ int main(int argc, char **argv)
 	struct bench b = {.rounds = 1000};
 
 	if (argc < 2 || (argc > 2 && num_parse_u32(argv[2], 10, 1000000, &b.rounds) < 0)) {
-		(void)fprintf(stderr, "usage: bench-tools CREEL-INIT [ROUNDS]\n");
+		(void)fprintf(stderr, "usage: bench-tools CREEL-INIT [ROUNDS [CONFIG]]\n");
 		return 2;
 	}
 	live_init(&b.live);
-	live_start(&b.live, argv[1], config);
+	live_start(&b.live, argv[1], argc > 3 ? argv[3] : config);
 	live_open(&b.live, true);
 	(void)printf("%-34s %8s %8s %8s   (microseconds)\n", "", "p50", "p90", "p99");
 	bench_exec(&b);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "sandbox/registry.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
@@ -22,6 +23,48 @@ enum {
 struct registry {
 	sqlite3 *db;
 };
+
+/*
+ * SQLite is loaded when the registry is needed, which most command lines never do: with the library
+ * of mathematics that it brings along it would make every start of creel half again as long.
+ */
+// clang-format off
+#define FUNCTIONS(X) \
+	X(open_v2) X(close) X(exec) X(errmsg) X(extended_errcode) X(busy_timeout) X(prepare_v2) \
+	X(step) X(finalize) X(column_int) X(column_int64) X(column_text) X(bind_text) X(bind_int64)
+// clang-format on
+
+#define DECLARE(name) __typeof__(sqlite3_##name) *name;
+static struct {
+	FUNCTIONS(DECLARE)
+	bool loaded;
+} lib;
+
+#define SQLITE_LIBRARY "libsqlite3.so.0"
+
+static bool load_one(void *library, const char *name, void *ret)
+{
+	void *symbol = dlsym(library, name);
+
+	(void)memcpy(
+		ret, &symbol, sizeof(symbol)); /* dlopen(3): a data pointer that is a function's */
+	return symbol != NULL;
+}
+
+static int load(struct error *err)
+{
+	void *library = lib.loaded ? NULL : dlopen(SQLITE_LIBRARY, RTLD_NOW | RTLD_LOCAL);
+	bool ok = lib.loaded || library != NULL;
+
+#define LOAD(name) ok = ok && (lib.loaded || load_one(library, "sqlite3_" #name, &lib.name));
+	FUNCTIONS(LOAD)
+	lib.loaded = ok;
+	return ok ? 0
+		  : error_plain(err, ELIBACC,
+			    "cannot load " SQLITE_LIBRARY
+			    ", which the sandbox registry is kept with; "
+			    "install libsqlite3-0");
+}
 
 #define COLUMNS                                                                                     \
 	"name, kind, backend, scope_key, agent, image, config_hash, socket, workspace, dangerous, " \
@@ -57,27 +100,26 @@ static int database_errno(int code)
 
 static int database_error(struct registry *r, const char *doing, struct error *err)
 {
-	return error_plain(err, database_errno(sqlite3_extended_errcode(r->db)),
-		"cannot %s the sandbox registry: %s", doing, sqlite3_errmsg(r->db));
+	return error_plain(err, database_errno(lib.extended_errcode(r->db)),
+		"cannot %s the sandbox registry: %s", doing, lib.errmsg(r->db));
 }
 
 static int run(struct registry *r, const char *sql, const char *doing, struct error *err)
 {
-	return sqlite3_exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK
-		       ? 0
-		       : database_error(r, doing, err);
+	return lib.exec(r->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0
+								   : database_error(r, doing, err);
 }
 
 static int read_version(struct registry *r, int *ret, struct error *err)
 {
 	sqlite3_stmt *statement = NULL;
-	int n = sqlite3_prepare_v2(r->db, "PRAGMA user_version", -1, &statement, NULL);
+	int n = lib.prepare_v2(r->db, "PRAGMA user_version", -1, &statement, NULL);
 
 	if (n == SQLITE_OK) {
-		n = sqlite3_step(statement);
+		n = lib.step(statement);
 	}
-	*ret = n == SQLITE_ROW ? sqlite3_column_int(statement, 0) : -1;
-	(void)sqlite3_finalize(statement);
+	*ret = n == SQLITE_ROW ? lib.column_int(statement, 0) : -1;
+	(void)lib.finalize(statement);
 	return n == SQLITE_ROW ? 0 : database_error(r, "read", err);
 }
 
@@ -86,14 +128,14 @@ static int check(struct registry *r, struct error *err)
 {
 	sqlite3_stmt *statement = NULL;
 	const unsigned char *answer = NULL;
-	int n = sqlite3_prepare_v2(r->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
+	int n = lib.prepare_v2(r->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
 	bool sound;
 
-	if (n == SQLITE_OK && sqlite3_step(statement) == SQLITE_ROW) {
-		answer = sqlite3_column_text(statement, 0);
+	if (n == SQLITE_OK && lib.step(statement) == SQLITE_ROW) {
+		answer = lib.column_text(statement, 0);
 	}
 	sound = answer != NULL && strcmp((const char *)answer, "ok") == 0;
-	(void)sqlite3_finalize(statement);
+	(void)lib.finalize(statement);
 	return sound ? 0 : error_plain(err, EUCLEAN, "the sandbox registry is damaged");
 }
 
@@ -124,12 +166,12 @@ static int open_file(const char *path, struct registry **ret, bool *ret_new, str
 {
 	struct registry *r = xcalloc(1, sizeof(*r));
 	int version = 0;
-	int n = sqlite3_open_v2(path, &r->db,
+	int n = lib.open_v2(path, &r->db,
 		SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW, NULL);
 
 	n = n == SQLITE_OK ? 0 : database_error(r, "open", err);
 	if (n == 0) {
-		(void)sqlite3_busy_timeout(r->db, BUSY_TIMEOUT_MS);
+		(void)lib.busy_timeout(r->db, BUSY_TIMEOUT_MS);
 		/* A row lost to a power failure is found again; waiting for a disk is not worth it. */
 		n = run(r, "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;", "open", err);
 	}
@@ -176,6 +218,10 @@ int registry_open(const char *state_dir, struct registry **ret, bool *ret_new, s
 	int r;
 
 	*ret_new = false;
+	r = load(err);
+	if (r < 0) {
+		return r;
+	}
 	if ((mkdir(state_dir, 0700) < 0 && errno != EEXIST) ||
 		(mkdir(dir, 0700) < 0 && errno != EEXIST)) {
 		return error_set(err, errno, "cannot make the directory '%s'", dir);
@@ -193,7 +239,7 @@ int registry_open(const char *state_dir, struct registry **ret, bool *ret_new, s
 struct registry *registry_close(struct registry *registry)
 {
 	if (registry != NULL) {
-		(void)sqlite3_close(registry->db);
+		(void)lib.close(registry->db);
 		free(registry);
 	}
 	return NULL;
@@ -207,10 +253,10 @@ static void bind_texts(sqlite3_stmt *statement, const struct registry_row *row)
 		row->image, row->config_hash, row->socket, row->workspace, row->dangerous};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		(void)sqlite3_bind_text(statement, (int)i + 1, texts[i], -1, SQLITE_STATIC);
+		(void)lib.bind_text(statement, (int)i + 1, texts[i], -1, SQLITE_STATIC);
 	}
-	(void)sqlite3_bind_int64(statement, (int)ARRAY_SIZE(texts) + 1, row->created_ms);
-	(void)sqlite3_bind_int64(statement, (int)ARRAY_SIZE(texts) + 2, row->last_used_ms);
+	(void)lib.bind_int64(statement, (int)ARRAY_SIZE(texts) + 1, row->created_ms);
+	(void)lib.bind_int64(statement, (int)ARRAY_SIZE(texts) + 2, row->last_used_ms);
 }
 
 int registry_put(struct registry *registry, const struct registry_row *row, struct error *err)
@@ -224,33 +270,33 @@ int registry_put(struct registry *registry, const struct registry_row *row, stru
 		"dangerous = excluded.dangerous, created_ms = excluded.created_ms, "
 		"last_used_ms = max(last_used_ms, excluded.last_used_ms)";
 	sqlite3_stmt *statement = NULL;
-	int n = sqlite3_prepare_v2(registry->db, sql, -1, &statement, NULL);
+	int n = lib.prepare_v2(registry->db, sql, -1, &statement, NULL);
 
 	if (n == SQLITE_OK) {
 		bind_texts(statement, row);
-		n = sqlite3_step(statement);
+		n = lib.step(statement);
 	}
-	(void)sqlite3_finalize(statement);
+	(void)lib.finalize(statement);
 	return n == SQLITE_DONE ? 0 : database_error(registry, "write", err);
 }
 
 int registry_drop(struct registry *registry, const char *name, struct error *err)
 {
 	sqlite3_stmt *statement = NULL;
-	int n = sqlite3_prepare_v2(
+	int n = lib.prepare_v2(
 		registry->db, "DELETE FROM sandboxes WHERE name = ?", -1, &statement, NULL);
 
 	if (n == SQLITE_OK) {
-		(void)sqlite3_bind_text(statement, 1, name, -1, SQLITE_STATIC);
-		n = sqlite3_step(statement);
+		(void)lib.bind_text(statement, 1, name, -1, SQLITE_STATIC);
+		n = lib.step(statement);
 	}
-	(void)sqlite3_finalize(statement);
+	(void)lib.finalize(statement);
 	return n == SQLITE_DONE ? 0 : database_error(registry, "write", err);
 }
 
 static const char *take_text(sqlite3_stmt *statement, int column, struct arena *arena)
 {
-	const char *text = (const char *)sqlite3_column_text(statement, column);
+	const char *text = (const char *)lib.column_text(statement, column);
 
 	return text != NULL ? arena_strdup(arena, text) : NULL;
 }
@@ -264,8 +310,8 @@ static void take_row(sqlite3_stmt *statement, struct arena *arena, struct regist
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
 		*texts[i] = take_text(statement, (int)i, arena);
 	}
-	ret->created_ms = sqlite3_column_int64(statement, (int)ARRAY_SIZE(texts));
-	ret->last_used_ms = sqlite3_column_int64(statement, (int)ARRAY_SIZE(texts) + 1);
+	ret->created_ms = lib.column_int64(statement, (int)ARRAY_SIZE(texts));
+	ret->last_used_ms = lib.column_int64(statement, (int)ARRAY_SIZE(texts) + 1);
 }
 
 int registry_all(struct registry *registry, struct arena *arena, struct registry_rows *ret,
@@ -275,10 +321,10 @@ int registry_all(struct registry *registry, struct arena *arena, struct registry
 	sqlite3_stmt *statement = NULL;
 	struct registry_rows rows = {0};
 	size_t room = 0;
-	int n = sqlite3_prepare_v2(registry->db, sql, -1, &statement, NULL);
+	int n = lib.prepare_v2(registry->db, sql, -1, &statement, NULL);
 
 	while (n == SQLITE_OK || n == SQLITE_ROW) {
-		n = sqlite3_step(statement);
+		n = lib.step(statement);
 		if (n != SQLITE_ROW) {
 			break;
 		}
@@ -294,7 +340,7 @@ int registry_all(struct registry *registry, struct arena *arena, struct registry
 		}
 		take_row(statement, arena, &rows.items[rows.count++]);
 	}
-	(void)sqlite3_finalize(statement);
+	(void)lib.finalize(statement);
 	if (n != SQLITE_DONE) {
 		return database_error(registry, "read", err);
 	}

@@ -1,0 +1,87 @@
+"""What lasting containers cost, on a private engine that is started for it."""
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+for folder in ("tests/integration", "tests"):
+    sys.path.insert(0, str(Path(__file__).resolve().parent.parent / folder))
+try:
+    from engine import IMAGE, Engine, why_not
+except ImportError as missing:
+    WHY = f"the engine of the tests cannot be used: {missing}"
+else:
+    WHY = why_not()
+
+LISTED = 200
+NAME = "creel-sbx-agent-main-main-6d9217fe"
+# As src/backend/docker/create.c asks for it.
+HARDENED = ["--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--pids-limit", "512", "--tmpfs", "/tmp", "--tmpfs", "/var/tmp", "--tmpfs", "/run",
+            "--log-driver", "none", "--ipc", "private", "--user", "1000:1000", "--workdir", "/workspace"]
+
+
+def fill(engine, env, creel):
+    """Two hundred containers that this instance would call its own, none of them running."""
+    labels = engine.inspect(NAME)["Config"]["Labels"]
+    for n in range(LISTED - len(engine.containers())):
+        key = f"agent:main:bench{n}"
+        status, answer = engine.ask("POST", f"/containers/create?name=creel-sbx-bench{n}", {
+            "Image": IMAGE, "Cmd": ["true"], "Labels": {**labels, "creel.sessionKey": key}})
+        if status != 201:
+            raise RuntimeError(answer)
+    done = subprocess.run([creel, "sandbox", "list", "--json"], env=env, capture_output=True, check=True)
+    assert len(json.loads(done.stdout)["containers"]) == LISTED
+
+
+def run(report, measure, creel, directory, home, workspace, env, rounds):
+    """Sections of the report, or nothing where no engine can be started."""
+    docker = shutil.which("docker")
+    if WHY or not docker:
+        print(f"left out: containers: {WHY or 'docker is not installed'}", file=sys.stderr)
+        return
+    engine = Engine()
+    try:
+        engine.start()
+        engine.make_image()
+        sections(report, measure, creel, docker, engine, directory, home, workspace, env, rounds)
+    finally:
+        engine.stop()
+
+
+def sections(report, measure, creel, docker, engine, directory, home, workspace, env, rounds):
+    os.chown(workspace, 1000, 1000)
+    config = json.dumps({"agents": {"defaults": {"sandbox": {
+        "mode": "all", "workspaceAccess": "rw", "backend": "docker",
+        "docker": {"socket": str(engine.socket)}}}}})
+    (home / ".creel/creel.json").write_text(config)
+    env = {**env, "DOCKER_HOST": engine.host}
+    execute = [creel, "exec", "--workspace", str(workspace)]
+    subprocess.run([*execute, "--", "true"], env=env, check=True)
+    report.table("A command in a live container", measure({
+        "docker exec NAME true": [docker, "exec", NAME, "true"],
+        "creel exec -- true": [*execute, "--", "true"],
+        "true": ["/bin/true"]}, min(rounds, 50), env), "docker exec NAME true", {})
+    report.table("A new container", measure({
+        "docker run --rm IMAGE true, as hardened": [
+            docker, "run", "--rm", *HARDENED, "-v", f"{workspace}:/workspace", IMAGE, "true"],
+        "creel exec --once -- true": [*execute, "--once", "--", "true"]}, 20, env),
+        "docker run --rm IMAGE true, as hardened", {"creel exec --once -- true": "at most 1.1"})
+    done = subprocess.run([directory / "bench/bench-tools", directory / "src/init/creel-init", "500",
+                           config], env=env, capture_output=True, text=True, check=False)
+    report.say("### Tool calls in a live container (`bench-tools`)")
+    report.say()
+    report.say("```")
+    report.say((done.stdout or done.stderr).rstrip())
+    report.say("```")
+    report.say()
+    report.say("Goals: exec at most 1.6 × `posix_spawn`, and at most a fiftieth of `docker exec`; files as in a "
+               "native sandbox plus 100 µs.")
+    report.say()
+    fill(engine, env, creel)
+    report.table(f"{LISTED} sandboxes", measure({
+        "creel sandbox list --json": [creel, "sandbox", "list", "--json"],
+        "docker ps --all": [docker, "ps", "--all", "--quiet"]}, min(rounds, 50), env),
+        "docker ps --all", {"creel sandbox list --json": "at most 50 ms"})
