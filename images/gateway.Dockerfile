@@ -9,7 +9,7 @@ RUN apt-get update && scripts/install-deps build \
 	&& ninja -C /build && DESTDIR=/out meson install -C /build --no-rebuild
 
 FROM debian:bookworm-slim
-ARG PACKAGES="bash ca-certificates libcurl4 libevent-core-2.1-7 libevent-extra-2.1-7 libsqlite3-0"
+ARG PACKAGES="bash ca-certificates libcurl4 libevent-core-2.1-7 libsqlite3-0"
 ARG FILES_OF="novnc"
 RUN apt-get update \
 	&& DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ${PACKAGES} \

@@ -232,7 +232,7 @@ static int create(struct acquiring *a, const char *name, json_t **ret, struct er
 		.agent = a->decision->agent_id,
 		.kind = sandbox_kind_name(a->opts->kind),
 	};
-	json_t *body;
+	json_t *body = NULL;
 	int r = opts.init_path == NULL ? -err->num : docker_create_body(a->spec, &opts, &body, err);
 
 	if (r < 0) {

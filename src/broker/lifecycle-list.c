@@ -50,7 +50,6 @@ struct listing {
 	size_t room;
 	struct agent *agents; /* the first is the default one */
 	size_t agent_count;
-	bool *seen; /* per item: an engine or a home has it */
 };
 
 static void add_agent(struct listing *g, const char *id)
@@ -117,14 +116,11 @@ static struct lifecycle_sandbox *add_item(struct listing *g, const struct regist
 	if (list->count == g->room) {
 		size_t room = g->room > 0 ? g->room * 2 : 16;
 		struct lifecycle_sandbox *more = arena_calloc(&list->arena, room, sizeof(*more));
-		bool *seen = arena_calloc(&list->arena, room, sizeof(*seen));
 
 		if (list->count > 0) {
 			(void)memcpy(more, list->items, list->count * sizeof(*more));
-			(void)memcpy(seen, g->seen, list->count * sizeof(*seen));
 		}
 		list->items = more;
-		g->seen = seen;
 		g->room = room;
 	}
 	item = &list->items[list->count++];
@@ -170,7 +166,7 @@ static void see(struct listing *g, const struct registry_row *row, enum sandbox_
 	}
 	*has = now;
 	g->list->items[i].status = status;
-	g->seen[i] = true;
+	g->list->items[i].seen = true;
 }
 
 /* --- engines --- */
@@ -235,7 +231,7 @@ static void forget_gone(struct listing *g, const char *socket)
 	for (size_t i = 0; i < g->list->count; i++) {
 		struct lifecycle_sandbox *item = &g->list->items[i];
 
-		if (!g->seen[i] && item->row.socket != NULL &&
+		if (!item->seen && item->row.socket != NULL &&
 			strcmp(item->row.socket, socket) == 0) {
 			life_forget(g->l, item->row.name);
 			item->row.name = NULL;
@@ -333,7 +329,8 @@ static void read_homes(struct listing *g)
 	for (size_t i = 0; i < g->list->count; i++) {
 		struct registry_row *row = &g->list->items[i].row;
 
-		if (!g->seen[i] && row->name != NULL && strcmp(row->backend, "native") == 0) {
+		if (!g->list->items[i].seen && row->name != NULL &&
+			strcmp(row->backend, "native") == 0) {
 			life_forget(g->l, row->name);
 			row->name = NULL;
 		}

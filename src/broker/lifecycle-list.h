@@ -16,6 +16,7 @@ const char *sandbox_status_name(enum sandbox_status status);
 struct lifecycle_sandbox {
 	struct registry_row row;
 	enum sandbox_status status;
+	bool seen; /* an engine or a home has it: not the registry alone */
 	bool in_use; /* somebody holds its stream */
 	bool image_matches; /* row.image is what its agent's configuration names today */
 	int64_t idle_hours, max_age_days; /* the limits of its own agent; 0: none */

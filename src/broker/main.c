@@ -55,9 +55,10 @@ static int load(struct broker *broker, struct error *err)
 {
 	int r = config_env_from_process(&broker->config_request.env, err);
 
-	if (r == 0) {
-		r = config_load(&broker->config_request, &broker->config, err);
+	if (r < 0) {
+		return r;
 	}
+	r = config_load(&broker->config_request, &broker->config, err);
 	if (r < 0) {
 		return r;
 	}

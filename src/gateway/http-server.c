@@ -135,7 +135,7 @@ static void on_resume(evutil_socket_t fd, short events, void *arg)
 
 static void on_accept(evutil_socket_t fd, short events, void *arg)
 {
-	static const struct timeval wait = {.tv_usec = RESUME_MS * 1000};
+	static const struct timeval wait = {.tv_usec = RESUME_MS * 1000L};
 	struct http_listener *listener = arg;
 
 	(void)events;

@@ -60,7 +60,7 @@ struct series {
 	char labels[LABELS][LABEL_MAX + 1];
 	int64_t value; /* of a histogram: observations */
 	uint64_t sum_us;
-	uint64_t *buckets; /* of a histogram: BUCKETS, each without the ones below it */
+	uint64_t buckets[BUCKETS]; /* of a histogram: each without the ones below it */
 };
 
 struct family {
@@ -80,9 +80,6 @@ struct metrics *metrics_new(void)
 struct metrics *metrics_free(struct metrics *metrics)
 {
 	for (size_t i = 0; metrics != NULL && i < METRIC_COUNT_; i++) {
-		for (size_t j = 0; j < metrics->families[i].count; j++) {
-			free(metrics->families[i].series[j].buckets);
-		}
 		free(metrics->families[i].series);
 	}
 	free(metrics);
@@ -125,9 +122,6 @@ static struct series *add_series(
 	*series = (struct series){0};
 	for (size_t i = 0; i < LABELS; i++) {
 		set_label(series->labels[i], families[metric].labels[i] != NULL ? labels[i] : NULL);
-	}
-	if (families[metric].type == HISTOGRAM) {
-		series->buckets = xcalloc(BUCKETS, sizeof(*series->buckets));
 	}
 	return series;
 }

@@ -99,7 +99,7 @@ static void set_value(struct probe_host *host, char *item)
 
 /* --- what probes use --- */
 
-static void explain(const struct probe_call *call, const char *fmt, va_list args)
+_printf_(2, 0) static void explain(const struct probe_call *call, const char *fmt, va_list args)
 {
 	(void)vsnprintf(call->why, PROBE_WHY_MAX, fmt, args);
 	for (char *c = call->why; *c != '\0'; c++) {

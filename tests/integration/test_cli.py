@@ -40,7 +40,7 @@ def test_help_of_each_command(creel, name):
 @pytest.mark.parametrize("args,message", [
     ([], "no command given; 'creel help' lists them"),
     (["exce"], "there is no command 'exce', did you mean 'exec'?"),
-    (["sandbox"], "sandbox: which one: explain, plan, stage"),
+    (["sandbox"], "sandbox: which one: explain, plan, list, recreate, rm, prune, stage"),
     (["sandbox", "explian"], "sandbox: there is no 'explian', did you mean 'explain'?"),
     (["exec"], "exec: needs CMD [ARG...]"),
     (["exec", "--agnet", "x", "--", "true"], "exec: there is no option '--agnet', did you mean '--agent'?"),

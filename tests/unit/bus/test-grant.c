@@ -166,8 +166,8 @@ static void what_is_no_grant(void **state)
 {
 	static const char *const texts[] = {"{}", "[]", "{\"agentId\":\"a\"}",
 		"{\"agentId\":\"a\",\"sessionKey\":\"s\",\"settings\":{},\"brand\":\"nobody\"}",
-		"{\"agentId\":\"a\",\"sessionKey\":\"s\",\"settings\":{},\"brand\":\"creel\",\"spec\":{"
-		"\"backend\":99}}"};
+		("{\"agentId\":\"a\",\"sessionKey\":\"s\",\"settings\":{},\"brand\":\"creel\","
+		 "\"spec\":{\"backend\":99}}")};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
