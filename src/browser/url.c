@@ -3,7 +3,6 @@
 #include "browser/url.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -34,13 +33,18 @@ static void clean(const char *url, char *ret, size_t size)
 	ret[n] = '\0';
 }
 
+static char lower(char c)
+{
+	return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
 static bool copy_lower(const char *from, size_t len, char *ret, size_t size)
 {
 	if (len >= size) {
 		return false;
 	}
 	for (size_t i = 0; i < len; i++) {
-		ret[i] = (char)tolower((unsigned char)from[i]);
+		ret[i] = lower(from[i]);
 	}
 	ret[len] = '\0';
 	return true;
@@ -106,22 +110,36 @@ bool url_split(const char *url, char *ret_scheme, size_t scheme_size, char *ret_
 	return split_authority(host, strcspn(host, "/?#"), ret_host, host_size, ret_port);
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c != '\0' ? strchr(digits, lower(c)) : NULL;
+
+	return at != NULL ? (int)(at - digits) : -1;
+}
+
+/* The byte that %XX stands for; -1: text is none, or a NUL. */
+static int escaped_byte(const char *text)
+{
+	int high, low;
+
+	if (text[0] != '%' || (high = hex_digit(text[1])) < 0 || (low = hex_digit(text[2])) < 0 ||
+		high + low == 0) {
+		return -1;
+	}
+	return (unsigned char)lower((char)(high << 4 | low));
+}
+
 /* "a%2eb": what stands in a host is decoded before it is looked up. */
 static void decode_percent(char *host)
 {
 	char *to = host;
 
 	for (const char *at = host; *at != '\0'; at++) {
-		unsigned value;
+		int byte = escaped_byte(at);
 
-		if (*at == '%' && isxdigit((unsigned char)at[1]) &&
-			isxdigit((unsigned char)at[2]) && sscanf(at + 1, "%2x", &value) == 1 &&
-			value != 0) {
-			*to++ = (char)tolower((int)value);
-			at += 2;
-		} else {
-			*to++ = *at;
-		}
+		*to++ = byte >= 0 ? (char)byte : *at;
+		at += byte >= 0 ? 2 : 0;
 	}
 	*to = '\0';
 	/* A dot at the end names the same host. */

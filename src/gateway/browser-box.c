@@ -44,7 +44,7 @@ static void update(struct browser_box *box)
 {
 	uint64_t due = box->browser != NULL ? browser_deadline(box->browser) : UINT64_MAX;
 	int ms = clock_left_ms(due);
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000L};
 
 	if ((link_events(box->link) & POLLOUT) != 0) {
 		(void)event_add(box->write, NULL);

@@ -296,9 +296,9 @@ static const struct http_field ticket_fields[] = {
 	FIELD_END,
 };
 
-#define FIELD_PART(part)                                                                       \
-	{                                                                                      \
-		part, HTTP_IN_PATH, HTTP_STRING, .required = true, .doc = "a part of its path" \
+#define FIELD_PART(part)                                                                         \
+	{                                                                                        \
+		(part), HTTP_IN_PATH, HTTP_STRING, .required = true, .doc = "a part of its path" \
 	}
 static const struct http_field script2_fields[] = {FIELD_PART("a"), FIELD_PART("b"), FIELD_END};
 static const struct http_field script3_fields[] = {
@@ -306,11 +306,11 @@ static const struct http_field script3_fields[] = {
 static const struct http_field script5_fields[] = {FIELD_PART("a"), FIELD_PART("b"),
 	FIELD_PART("c"), FIELD_PART("d"), FIELD_PART("e"), FIELD_END};
 
-#define SCRIPT_ROW(name, path, parts)                                                           \
-	{                                                                                       \
-		.method = HTTP_GET, .pattern = "/novnc/js/" path, .id = name, .tag = "browser", \
-		.summary = "noVNC's scripts.", .flags = HTTP_ROUTE_UNLISTED | SCRIPT_FLAGS,     \
-		.run = run_script, .fields = parts, .type = "text/javascript"                   \
+#define SCRIPT_ROW(name, path, parts)                                                             \
+	{                                                                                         \
+		.method = HTTP_GET, .pattern = "/novnc/js/" path, .id = (name), .tag = "browser", \
+		.summary = "noVNC's scripts.", .flags = HTTP_ROUTE_UNLISTED | SCRIPT_FLAGS,       \
+		.run = run_script, .fields = (parts), .type = "text/javascript"                   \
 	}
 enum {
 	PAGE_FLAGS = HTTP_ROUTE_OPEN | HTTP_ROUTE_PAGE | HTTP_ROUTE_RAW | HTTP_ROUTE_MISSING,

@@ -209,28 +209,40 @@ static const struct {
 	{"F12", "F12", 123, NULL},
 };
 
-static json_t *key_event(const char *key, int modifiers)
+static void name_key(json_t *event, size_t i)
 {
-	json_t *event = json_pack("{s:i}", "modifiers", modifiers);
+	const char *name = strcmp(keys[i].name, "Space") == 0 ? " " : keys[i].name;
+
+	(void)json_object_set_new(event, "key", json_string(name));
+	(void)json_object_set_new(event, "code", json_string(keys[i].code));
+	(void)json_object_set_new(
+		event, "windowsVirtualKeyCode", json_integer(keys[i].virtual_key));
+	if (keys[i].text != NULL) {
+		(void)json_object_set_new(event, "text", json_string(keys[i].text));
+	}
+}
+
+/* The virtual key of one letter or digit; 0: it is neither. */
+static int letter_key(const char *key)
+{
 	int c = (unsigned char)key[0];
 
+	return c != 0 && key[1] == '\0' && isalnum(c) ? toupper(c) : 0;
+}
+
+static json_t *key_event(const char *key, int modifiers)
+{
+	json_t *event = json_pack("{s:i, s:s}", "modifiers", modifiers, "key", key);
+
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-		if (strcasecmp(keys[i].name, key) != 0) {
-			continue;
+		if (strcasecmp(keys[i].name, key) == 0) {
+			name_key(event, i);
+			return event;
 		}
-		(void)json_object_set_new(event, "key",
-			json_string(strcmp(keys[i].name, "Space") == 0 ? " " : keys[i].name));
-		(void)json_object_set_new(event, "code", json_string(keys[i].code));
-		(void)json_object_set_new(
-			event, "windowsVirtualKeyCode", json_integer(keys[i].virtual_key));
-		if (keys[i].text != NULL) {
-			(void)json_object_set_new(event, "text", json_string(keys[i].text));
-		}
-		return event;
 	}
-	(void)json_object_set_new(event, "key", json_string(key));
-	if (key[1] == '\0' && isalnum(c)) {
-		(void)json_object_set_new(event, "windowsVirtualKeyCode", json_integer(toupper(c)));
+	if (letter_key(key) != 0) {
+		(void)json_object_set_new(
+			event, "windowsVirtualKeyCode", json_integer(letter_key(key)));
 	}
 	/* With Control held, a letter is a command and types nothing. */
 	if ((modifiers & (MODIFIER_CONTROL | MODIFIER_META | MODIFIER_ALT)) == 0) {
