@@ -99,7 +99,6 @@ void op_sandbox_list(struct request *request, json_t *args)
 static void run_remove(struct worker_side *side, void *arg)
 {
 	const struct job *job = arg;
-	bool force = json_is_true(json_object_get(job->args, "force"));
 	json_t *removed = json_array(), *failed = json_array();
 	struct lifecycle_list list = {0};
 	struct lifecycle *lifecycle;
@@ -114,7 +113,8 @@ static void run_remove(struct worker_side *side, void *arg)
 		if (!is_kind(job, s) || !job->picks(job, s)) {
 			continue;
 		}
-		if (lifecycle_remove(lifecycle, &s->row, !force, &err) == 0) {
+		/* Whatever runs in it, as on the command line: the front holds every one that was used. */
+		if (lifecycle_remove(lifecycle, &s->row, false, &err) == 0) {
 			(void)json_array_append_new(removed, json_string(s->row.name));
 		} else {
 			(void)json_array_append_new(failed,
@@ -157,13 +157,25 @@ void op_sandbox_recreate(struct request *request, json_t *args)
 {
 	struct job job = {.request = request, .args = args, .picks = picks_for_recreate};
 
-	if (!json_is_true(json_object_get(args, "all")) && arg_text(args, "session") == NULL &&
-		arg_text(args, "agent") == NULL) {
-		request_fail(
-			request, TOOL_FAIL_ARGUMENTS, "say which: all, session or agent", NULL);
+	if (json_is_true(json_object_get(args, "all")) + (arg_text(args, "session") != NULL) +
+			(arg_text(args, "agent") != NULL) !=
+		1) {
+		request_fail(request, TOOL_FAIL_ARGUMENTS,
+			"say which: exactly one of all, sessionKey and agentId", NULL);
 		return;
 	}
 	request_work(request, run_remove, &job, on_removed);
+}
+
+static void on_rm(struct request *request, struct worker_reply *reply, enum worker_keep *keep)
+{
+	if (reply->json != NULL && json_array_size(json_object_get(reply->json, "removed")) == 0 &&
+		json_array_size(json_object_get(reply->json, "failed")) == 0) {
+		request_fail(
+			request, TOOL_FAIL_NOT_FOUND, "there is no sandbox of that name", NULL);
+		return;
+	}
+	on_removed(request, reply, keep);
 }
 
 static bool picks_for_rm(const struct job *job, const struct lifecycle_sandbox *s)
@@ -177,7 +189,7 @@ void op_sandbox_rm(struct request *request, json_t *args)
 {
 	struct job job = {.request = request, .args = args, .picks = picks_for_rm};
 
-	request_work(request, run_remove, &job, on_removed);
+	request_work(request, run_remove, &job, on_rm);
 }
 
 static void tell_pruned(

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/broker.h"
+#include "os/notify.h"
 
 enum { SETTLE_MS = 200 }; /* editors write, rename and change modes: once for all of it */
 
@@ -62,7 +63,10 @@ void reload_config(struct broker *broker)
 	struct config *config = NULL;
 	struct tokens tokens;
 	struct error err;
-	int r = config_load(&broker->config_request, &config, &err);
+	int r;
+
+	(void)notify_send("RELOADING=1");
+	r = config_load(&broker->config_request, &config, &err);
 
 	if (r == 0 && config->error_count > 0) {
 		refuse_invalid(broker, config);
@@ -87,6 +91,7 @@ void reload_config(struct broker *broker)
 		(void)config_free(config);
 		log_error("the configuration was not taken; what ran before runs on");
 	}
+	(void)notify_send("READY=1");
 	broker_record(broker, NULL, "reload",
 		&(struct record_fields){.kind = "config",
 			.decision = r == 0 ? "allowed" : "failed",

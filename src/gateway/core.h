@@ -84,9 +84,9 @@ struct gateway_ask;
  *	                                      "offered","reason"?}]; starts nothing
  *	explain          agent? session?    what `creel sandbox explain --json` prints, and "directives"
  *	sandbox.list     browser?           {"sandboxes":[..]} as `creel sandbox list --json`
- *	sandbox.recreate all|session|agent, browser? force?   {"removed":[..]}
- *	sandbox.rm       name, force?       {"removed":[..]}
- *	sandbox.prune                       {"removed":[..]}
+ *	sandbox.recreate all|session|agent, browser?   {"removed":[names],"failed":[..]}
+ *	sandbox.rm       name               {"removed":[names],"failed":[..]}
+ *	sandbox.prune                       {"removed":[names],"failed":[..]}
  *	session.list                        {"sessions":[{"key","agentId","createdMs","usedMs",
  *	                                      "directives":{}}]}
  *	session.get      session agent?     one of these

@@ -20,13 +20,11 @@ static const struct http_field recreate_fields[] = {
 	{"sessionKey", HTTP_IN_BODY, HTTP_STRING, .as = "session", .doc = "this session's"},
 	{"agentId", HTTP_IN_BODY, HTTP_STRING, .as = "agent", .doc = "this agent's"},
 	{"browser", HTTP_IN_BODY, HTTP_BOOLEAN, .doc = "those of browsers only"},
-	{"force", HTTP_IN_BODY, HTTP_BOOLEAN, .doc = "even if processes run in them"},
 	FIELD_END,
 };
 
 static const struct http_field rm_fields[] = {
 	{"name", HTTP_IN_PATH, HTTP_STRING, true, .doc = "the sandbox's name"},
-	{"force", HTTP_IN_QUERY, HTTP_BOOLEAN, .doc = "even if processes run in it"},
 	FIELD_END,
 };
 

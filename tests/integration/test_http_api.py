@@ -111,7 +111,7 @@ def test_fields_are_checked(front, method, path, body):
 @pytest.mark.parametrize("method,path,body,args", [
     ("GET", "/v1/explain?sessionKey=agent%3Amain%3Ax&agentId=main", None,
      {"session": "agent:main:x", "agent": "main"}),
-    ("DELETE", "/v1/sandboxes/creel-sbx-a?force=true", None, None),
+    ("DELETE", "/v1/sandboxes/creel-sbx-a", None, None),
     ("GET", "/v1/sessions/a%2Fb", None, {"session": "a/b"}),
     ("POST", "/v1/sessions/main/directives", {"text": "/elevated on", "sender": {"id": "1"}},
      {"session": "main", "text": "/elevated on"}),
