@@ -62,6 +62,8 @@ static int load(struct broker *broker, struct error *err)
 	if (r < 0) {
 		return r;
 	}
+	/* The analyzer does not see that config_load() gives a configuration whenever it succeeds. */
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
 	for (size_t i = 0; i < broker->config->issue_count; i++) {
 		_cleanup_buf_ struct buf text = {0};
 
