@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <time.h>
 
+#include "backend/docker/owned.h"
 #include "backend/native/rundir.h"
 #include "base/clock.h"
 #include "base/macro.h"
@@ -149,8 +150,10 @@ void sandbox_home_remove(const struct sandbox_home *home)
 	static const char *const files[] = {"meta.json", "meta.json.new", "token", "token.new",
 		"keeper", "denials", "init", "lock"};
 	_cleanup_close_ int dir_fd = open_dir(home);
+	_cleanup_arena_ struct arena arena = {0};
 
 	rundir_remove(home->run_dir);
+	owned_unmount(path_join(&arena, home->dir, "owned"));
 	for (size_t i = 0; dir_fd >= 0 && i < ARRAY_SIZE(files); i++) {
 		(void)unlinkat(dir_fd, files[i], 0);
 	}

@@ -5,6 +5,7 @@
  *   token      what creel-init remembers; never inside the sandbox after its first call
  *   meta.json  what the sandbox is; there only once it is complete
  *   init       docker, when Creel is in a container itself: a copy of creel-init that the host has
+ *   owned/     docker: workspaces as docker.user sees them (backend/docker/owned.h)
  *   keeper     native: locked by the keeper as long as the sandbox lives, with its pid
  *   run/       mounted read-only at /run/creel: the socket, creel-init, the token until the first call
  */

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "backend/docker/create.h"
+#include "backend/docker/owned.h"
 #include "backend/native/native.h"
 #include "base/own.h"
+#include "base/path.h"
 #include "broker/lifecycle-internal.h"
 #include "broker/lifecycle-list.h"
 
@@ -223,8 +225,14 @@ static int remove_named(
 	return r;
 }
 
+static const char *owned_dir(struct arena *arena, const struct sandbox_home *home)
+{
+	return path_join(arena, home->dir, "owned");
+}
+
 static int create(struct acquiring *a, const char *name, json_t **ret, struct error *err)
 {
+	struct sandbox_spec spec;
 	const struct create_opts opts = {
 		.init_path = native_find_init(NULL, &a->arena, err),
 		.run_dir = a->home.run_dir,
@@ -233,8 +241,13 @@ static int create(struct acquiring *a, const char *name, json_t **ret, struct er
 		.kind = sandbox_kind_name(a->opts->kind),
 	};
 	json_t *body = NULL;
-	int r = opts.init_path == NULL ? -err->num : docker_create_body(a->spec, &opts, &body, err);
+	int r = opts.init_path == NULL ? -err->num
+				       : owned_mount(a->spec, owned_dir(&a->arena, &a->home),
+						 &a->arena, &spec, err);
 
+	if (r == 0) {
+		r = docker_create_body(&spec, &opts, &body, err);
+	}
 	if (r < 0) {
 		return r;
 	}
@@ -277,10 +290,15 @@ static const char *id_of(const struct acquiring *a)
 	return id != NULL ? id : a->spec->name;
 }
 
+/* After a reboot its workspace has to be mounted again, where the container looks for it. */
 static int docker_restart(struct acquiring *a, struct error *err)
 {
-	return order(a->lifecycle, a->spec->docker_socket,
-		json_pack("{s:s,s:s}", "op", "start", "ref", id_of(a)), err);
+	struct sandbox_spec ignored;
+	int r = owned_mount(a->spec, owned_dir(&a->arena, &a->home), &a->arena, &ignored, err);
+
+	return r < 0 ? r
+		     : order(a->lifecycle, a->spec->docker_socket,
+			       json_pack("{s:s,s:s}", "op", "start", "ref", id_of(a)), err);
 }
 
 static int docker_settle(struct acquiring *a, struct error *err)
@@ -303,11 +321,15 @@ static int docker_remove(struct lifecycle *lifecycle, const struct sandbox_home 
 	_cleanup_arena_ struct arena arena = {0};
 	int r;
 
-	(void)home;
 	r = remove_named(lifecycle, docker_socket, name, err);
-	return r < 0 ? r
-		     : remove_named(lifecycle, docker_socket,
-			       arena_printf(&arena, "%s" HALF_SUFFIX, name), err);
+	if (r == 0) {
+		r = remove_named(lifecycle, docker_socket,
+			arena_printf(&arena, "%s" HALF_SUFFIX, name), err);
+	}
+	if (r == 0) {
+		owned_unmount(owned_dir(&arena, home));
+	}
+	return r;
 }
 
 int lifecycle_inspect(struct lifecycle *lifecycle, const struct decision *decision, json_t **ret,

@@ -85,6 +85,17 @@ static const json_t *mount_at(const struct engine_view *v, const char *target)
 	return NULL;
 }
 
+/* The configured source, also where the engine was given it with its owner exchanged (docker/owned.h). */
+static const char *source_of(struct engine_view *v, const json_t *found, size_t i)
+{
+	const char *source = text_of(found, "Source");
+	const char *owned = arena_printf(&v->arena, "/owned/%zu", i);
+	size_t len = strlen(source), tail = strlen(owned);
+
+	return len > tail && strcmp(source + len - tail, owned) == 0 ? v->spec->mounts[i].source
+								     : source;
+}
+
 static void check_mounts(struct engine_view *v)
 {
 	/* And two of ours: the run directory, and creel-init in it. */
@@ -98,7 +109,7 @@ static void check_mounts(struct engine_view *v)
 			arena_printf(&v->arena, "%s, %s", m->source,
 				m->read_only ? "read-only" : "writable"),
 			found == NULL ? "not there"
-				      : arena_printf(&v->arena, "%s, %s", text_of(found, "Source"),
+				      : arena_printf(&v->arena, "%s, %s", source_of(v, found, i),
 						json_is_true(json_object_get(found, "RW"))
 							? "writable"
 							: "read-only"));

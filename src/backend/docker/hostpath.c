@@ -2,11 +2,14 @@
 #include "backend/docker/hostpath.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backend/docker/create.h"
 #include "base/limits.h"
 #include "base/macro.h"
+#include "base/own.h"
 #include "base/path.h"
 #include "sandbox/binds.h"
 
@@ -293,4 +296,23 @@ int hostpath_translate(struct arena *arena, const struct hostpath_map *map, cons
 	bind_blocked_list(arena, &no_homes, "/var/lib/creel", &t.blocked);
 	r = translate_mounts(&t, json_object_get(host, "Mounts"), err);
 	return r < 0 ? r : translate_binds(&t, json_object_get(host, "Binds"), err);
+}
+
+int hostpath_read_mountinfo(struct buf *ret, struct error *err)
+{
+	enum { READ_CHUNK = 64 * 1024 };
+	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+
+	for (;;) {
+		char *room = buf_reserve(ret, READ_CHUNK);
+		ssize_t n = fd >= 0 && room != NULL ? read(fd, room, READ_CHUNK) : -1;
+
+		if (n < 0) {
+			return error_set(err, errno, "cannot read /proc/self/mountinfo");
+		}
+		if (n == 0) {
+			return 0;
+		}
+		buf_commit(ret, (size_t)n);
+	}
 }

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/error.h"
 
 enum { HOSTPATH_ID_SIZE = 65 };
@@ -27,6 +28,8 @@ struct hostpath_map {
 	size_t count;
 };
 
+/* All of /proc/self/mountinfo; at most ret->max bytes. */
+int hostpath_read_mountinfo(struct buf *ret, struct error *err);
 /*
  * The id of the container that a process is in, from its /proc/PID/mountinfo: Docker and Podman mount
  * hostname, hosts and resolv.conf from a directory with that name. False: none, or none that shows.

@@ -19,27 +19,8 @@
 enum {
 	/* A container with LIMIT_BINDS mounts, each line with two paths. */
 	MOUNTINFO_MAX = 4 * 1024 * 1024,
-	READ_CHUNK = 64 * 1024,
 	INIT_MAX = 16 * 1024 * 1024,
 };
-
-static int read_mountinfo(struct buf *ret, struct error *err)
-{
-	_cleanup_close_ int fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
-
-	for (;;) {
-		char *room = buf_reserve(ret, READ_CHUNK);
-		ssize_t n = fd >= 0 && room != NULL ? read(fd, room, READ_CHUNK) : -1;
-
-		if (n < 0) {
-			return error_set(err, errno, "cannot read /proc/self/mountinfo");
-		}
-		if (n == 0) {
-			return 0;
-		}
-		buf_commit(ret, (size_t)n);
-	}
-}
 
 /* *ret NULL: in no container, or in one that this engine does not know: its own host, another engine. */
 static int inspect_self(struct engine *engine, json_t **ret, struct error *err)
@@ -49,7 +30,7 @@ static int inspect_self(struct engine *engine, json_t **ret, struct error *err)
 	int r;
 
 	buf_init(&mountinfo, MOUNTINFO_MAX);
-	r = read_mountinfo(&mountinfo, err);
+	r = hostpath_read_mountinfo(&mountinfo, err);
 	if (r < 0) {
 		return r;
 	}
