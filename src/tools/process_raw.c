@@ -37,12 +37,13 @@ static json_t *output_json(const struct tool_process *process, uint64_t offset, 
 	uint64_t first = out->end - out->kept.len;
 	uint64_t from = offset < first ? first : offset < out->end ? offset : out->end;
 	uint64_t len = out->end - from < limit ? out->end - from : limit;
+	uint64_t next = from + len;
 	_cleanup_buf_ struct buf text = {0};
 
 	base64_add(
 		&text, out->kept.data != NULL ? out->kept.data + (from - first) : "", (size_t)len);
 	return json_pack("{s:I, s:I, s:I, s:I, s:b, s:s}", "offset", (json_int_t)from, "next",
-		(json_int_t)(from + len), "end", (json_int_t)out->end, "lost",
+		(json_int_t)next, "end", (json_int_t)out->end, "lost",
 		(json_int_t)(from > offset ? from - offset : 0), "running", !process->ended,
 		"dataBase64", text.data != NULL ? text.data : "");
 }
