@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The route of `creel exec`: a command whose streams are the connection itself. */
-#include <string.h>
-#include <strings.h>
-
 #include "gateway/exec-relay.h"
 #include "gateway/routes.h"
 
 static void run_exec(struct http_exchange *x)
 {
-	const char *upgrade = http_exchange_header(x, "upgrade");
 	struct gateway *gateway = http_exchange_gateway(x);
 	struct gateway_caller caller = *http_exchange_caller(x);
 	_cleanup_buf_ struct buf early = {0};
@@ -16,11 +12,6 @@ static void run_exec(struct http_exchange *x)
 	json_t *fields;
 	int fd;
 
-	if (upgrade == NULL || strcasecmp(upgrade, "creel-frames") != 0) {
-		http_exchange_fail(x, 426, "upgrade_required",
-			"this route speaks frames: send Upgrade: creel-frames", NULL);
-		return;
-	}
 	fields = http_exchange_fields(x);
 	if (fields == NULL) {
 		return;
@@ -64,6 +55,6 @@ const struct http_route routes_exec[] = {
 	{HTTP_POST, "/v1/exec", "exec", "processes",
 		"Run one command over this connection: Upgrade: creel-frames, then the frames of "
 		"docs/PROTOCOL.md.",
-		.run = run_exec, .fields = exec_fields, .answer = ANSWER_OBJECT},
+		.run = run_exec, .fields = exec_fields, .upgrade = "creel-frames"},
 	{.pattern = NULL},
 };

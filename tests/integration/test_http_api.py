@@ -339,6 +339,24 @@ def test_what_the_document_refuses_is_refused(front, document):
 # --- processes, metrics ---
 
 
+# --- other protocols ---
+
+
+def test_a_connection_goes_on_in_another_protocol(front):
+    with front.connect() as connection:
+        connection.send(request("POST", "/v1/exec", {}, headers=UPGRADE) + b"\0early frames")
+        assert connection.head() == (101, {"connection": "Upgrade", "upgrade": "creel-frames"})
+        assert connection.take(13) == b"\0early frames" and connection.is_closed()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Upgrade": "creel-frames"}, {"Connection": "Upgrade"},
+                                     {"Connection": "Upgrade", "Upgrade": "websocket"}])
+def test_who_asks_for_no_upgrade(front, headers):
+    with front.connect() as connection:
+        answer = connection.request("POST", "/v1/exec", {}, headers=headers)
+        assert answer.status == 426 and answer.headers["upgrade"] == "creel-frames"
+
+
 @pytest.mark.parametrize("method,path,body,args", [
     ("GET", "/v1/processes", None, {"action": "list"}),
     ("GET", "/v1/processes/swift-newt/output?offset=7&limit=10", None,
