@@ -7,6 +7,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "base/own.h"
 #include "gateway/http-internal.h"
 
 static int refuse(struct http_exchange *x, int status, const char *type, const char *message,
@@ -118,6 +119,26 @@ static int check_caller(struct http_exchange *x)
 
 /* --- what it sends --- */
 
+/* A text that is UTF-8, percent-encoded. */
+static bool is_encoded(const char *text, size_t len)
+{
+	_cleanup_free_ char *plain = http_decode(text, len, true);
+	json_t *string = plain != NULL ? json_string(plain) : NULL;
+
+	json_decref(string);
+	return string != NULL;
+}
+
+/* So that a value that cannot be read is not taken for one that is not there. */
+static int check_query(struct http_exchange *x)
+{
+	if (!is_encoded(x->head.query, strlen(x->head.query))) {
+		return refuse(x, 400, "invalid_request",
+			"the query of the path is no percent-encoded UTF-8", NULL);
+	}
+	return 0;
+}
+
 static bool takes_body(const struct http_route *route)
 {
 	return route->method == HTTP_POST || route->method == HTTP_PUT ||
@@ -208,6 +229,7 @@ int http_accept_head(struct http_exchange *x)
 
 	r = r == 0 ? check_route(x, match, &allow) : r;
 	r = r == 0 ? check_caller(x) : r;
+	r = r == 0 ? check_query(x) : r;
 	r = r == 0 ? check_body(x) : r;
 	r = r == 0 ? check_upgrade(x) : r;
 	return r == 0 ? check_large(x) : r;
