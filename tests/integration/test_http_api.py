@@ -283,8 +283,8 @@ def provoke(front, op, status):
     if status == 400 and op.body_schema:
         return send(op.method, op.path(), b"[]")
     if status == 400:
-        query = [f for f in op.data["parameters"] if f["in"] == "query"]
-        return send(op.method, f"{op.path(query=False)}?{query[0]['name']}=%ff")
+        query = [f["name"] for f in op.data["parameters"] if f["in"] == "query"] + ["x"]
+        return send(op.method, f"{op.path(query=False)}?{query[0]}=%ff")
     if status == 401:
         return send(op.method, op.path(), op.body(), token="wrong")
     if status == 403:
