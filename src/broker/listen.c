@@ -16,23 +16,26 @@
 
 enum { BACKLOG = 1024 };
 
+union address {
+	struct sockaddr_storage storage;
+	struct sockaddr any;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
 static char *show_address(int fd)
 {
-	struct sockaddr_storage storage = {0};
-	socklen_t len = sizeof(storage);
+	union address address = {0};
+	socklen_t len = sizeof(address);
 	char text[INET6_ADDRSTRLEN] = "";
-	const struct sockaddr_in *in;
 
-	(void)getsockname(fd, (struct sockaddr *)&storage, &len);
-	if (storage.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)&storage;
-
-		(void)inet_ntop(AF_INET6, &in6->sin6_addr, text, sizeof(text));
-		return xasprintf("[%s]:%u", text, ntohs(in6->sin6_port));
+	(void)getsockname(fd, &address.any, &len);
+	if (address.any.sa_family == AF_INET6) {
+		(void)inet_ntop(AF_INET6, &address.in6.sin6_addr, text, sizeof(text));
+		return xasprintf("[%s]:%u", text, ntohs(address.in6.sin6_port));
 	}
-	in = (const void *)&storage;
-	(void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text));
-	return xasprintf("%s:%u", text, ntohs(in->sin_port));
+	(void)inet_ntop(AF_INET, &address.in.sin_addr, text, sizeof(text));
+	return xasprintf("%s:%u", text, ntohs(address.in.sin_port));
 }
 
 /* "HOST:PORT" or "[HOST]:PORT" in numbers; port 0 is any that is free. */
@@ -111,17 +114,14 @@ int listen_unix(const char *path, int *ret_fd, struct error *err)
 
 bool listen_is_public(int fd)
 {
-	struct sockaddr_storage storage = {0};
-	socklen_t len = sizeof(storage);
+	union address address = {0};
+	socklen_t len = sizeof(address);
 
-	if (fd < 0 || getsockname(fd, (struct sockaddr *)&storage, &len) < 0) {
+	if (fd < 0 || getsockname(fd, &address.any, &len) < 0) {
 		return false;
 	}
-	if (storage.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *in6 = (const void *)&storage;
-
-		return !IN6_IS_ADDR_LOOPBACK(&in6->sin6_addr);
+	if (address.any.sa_family == AF_INET6) {
+		return !IN6_IS_ADDR_LOOPBACK(&address.in6.sin6_addr);
 	}
-	return (ntohl(((const struct sockaddr_in *)(const void *)&storage)->sin_addr.s_addr) >>
-		       24) != IN_LOOPBACKNET;
+	return (ntohl(address.in.sin_addr.s_addr) >> 24) != IN_LOOPBACKNET;
 }

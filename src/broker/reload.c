@@ -24,6 +24,8 @@ static void set_problem(struct broker *broker, const char *text)
 /* The first error stands for all; each is logged. */
 static void refuse_invalid(struct broker *broker, const struct config *config)
 {
+	bool told = false;
+
 	set_problem(broker, "the configuration has errors");
 	for (size_t i = 0; i < config->issue_count; i++) {
 		const struct config_issue *issue = &config->issues[i];
@@ -34,8 +36,9 @@ static void refuse_invalid(struct broker *broker, const struct config *config)
 		}
 		buf_addf(&line, "%s:%d:%d: %s: %s", issue->file != NULL ? issue->file : "-",
 			issue->line, issue->column, issue->path, issue->message);
-		if (strcmp(broker->reload_problem, "the configuration has errors") == 0) {
+		if (!told) {
 			set_problem(broker, line.data);
+			told = true;
 		}
 		log_error("%s", line.data);
 	}

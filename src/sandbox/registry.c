@@ -34,6 +34,7 @@ struct registry {
 	X(step) X(finalize) X(column_int) X(column_int64) X(column_text) X(bind_text) X(bind_int64)
 // clang-format on
 
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a member's name cannot stand in parentheses. */
 #define DECLARE(name) __typeof__(sqlite3_##name) *name;
 static struct {
 	FUNCTIONS(DECLARE)
