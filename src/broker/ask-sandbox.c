@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "broker/audit.h"
 #include "broker/lifecycle-list.h"
-#include "policy/report.h"
 #include "tools/tool.h"
 
 enum { AUDIT_ROWS_DEFAULT = 100, AUDIT_ROWS_MAX = 1000 };
@@ -42,19 +41,6 @@ static bool may_see(const struct job *job, const struct lifecycle_sandbox *s)
 				   principal_reaches_session(p, s->row.scope_key));
 }
 
-static json_t *sandbox_json(const struct lifecycle_sandbox *s)
-{
-	const struct registry_row *row = &s->row;
-
-	return json_pack("{s:s,s:s?,s:s?,s:I,s:I,s:s?,s:s?,s:s,s:s,s:b,s:b,s:b,s:o}",
-		"containerName", row->name, "sessionKey", row->scope_key, "agentId", row->agent,
-		"createdAtMs", (json_int_t)row->created_ms, "lastUsedAtMs",
-		(json_int_t)row->last_used_ms, "image", row->image, "configHash", row->config_hash,
-		"backendId", row->backend, "status", sandbox_status_name(s->status), "running",
-		s->status == STATUS_RUNNING, "inUse", s->in_use, "imageMatch", s->image_matches,
-		"workspaceDir", report_text(row->workspace));
-}
-
 static bool open_list(struct worker_side *side, const struct job *job, struct lifecycle **ret,
 	struct lifecycle_list *list)
 {
@@ -80,7 +66,7 @@ static void run_list(struct worker_side *side, void *arg)
 	}
 	for (size_t i = 0; i < list.count; i++) {
 		if (is_kind(job, &list.items[i]) && may_see(job, &list.items[i])) {
-			(void)json_array_append_new(items, sandbox_json(&list.items[i]));
+			(void)json_array_append_new(items, lifecycle_sandbox_json(&list.items[i]));
 		}
 	}
 	worker_answer(side, json_pack("{s:o,s:s?}", "sandboxes", items, "warning", list.warning),

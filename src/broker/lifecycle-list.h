@@ -3,6 +3,8 @@
 #ifndef BROKER_LIFECYCLE_LIST_H
 #define BROKER_LIFECYCLE_LIST_H
 
+#include <jansson.h>
+
 #include "broker/lifecycle.h"
 #include "sandbox/registry.h"
 
@@ -59,6 +61,9 @@ void lifecycle_prune(struct lifecycle *lifecycle, struct lifecycle_list *list,
 	void *arg, struct lifecycle_pruned *ret);
 /* The same without words, at most every five minutes; for whoever acquires. */
 void lifecycle_prune_sometimes(struct lifecycle *lifecycle);
+
+/* What `creel sandbox list --json` prints of one; a new reference. */
+json_t *lifecycle_sandbox_json(const struct lifecycle_sandbox *sandbox);
 
 /* A workspace below some agent's workspaceRoot that no sandbox of the list uses. */
 struct lifecycle_workspace {
