@@ -7,7 +7,6 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -20,7 +19,7 @@
 #include "base/path.h"
 #include "os/sys.h"
 
-enum { MAP_TEXT = 256, STACK_SIZE = 64 * 1024, PLACES = 2 };
+enum { MAP_TEXT = 256, STACK_SIZE = 16 * 1024, PLACES = 2 };
 
 struct ids {
 	uint32_t uid, gid;
@@ -106,10 +105,8 @@ static int open_map(pid_t pid, const struct ids *owner, const struct ids *user, 
 /* The namespace lives as long as its descriptor; the process in it has nothing to do. */
 static int make_userns(const struct ids *owner, const struct ids *user, struct error *err)
 {
-	_cleanup_free_ char *stack = malloc(STACK_SIZE);
-	pid_t pid = stack == NULL
-			    ? -1
-			    : clone(nothing, stack + STACK_SIZE, CLONE_NEWUSER | SIGCHLD, NULL);
+	_Alignas(16) char stack[STACK_SIZE];
+	pid_t pid = clone(nothing, stack + sizeof(stack), CLONE_NEWUSER | SIGCHLD, NULL);
 	int fd;
 
 	if (pid < 0) {

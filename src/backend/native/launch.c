@@ -527,9 +527,8 @@ bool launch_needs_keeper(const struct sandbox_spec *spec)
 
 static void hand_out(struct attempt *t, struct launched *ret)
 {
-	*ret = (struct launched){.pid = t->pid,
-		.host_uid = t->plan.outside_uid,
-		.listener_fd = TAKE_FD(t->listener_fd)};
+	*ret = (struct launched){.pid = t->pid, .host_uid = t->plan.outside_uid};
+	ret->listener_fd = TAKE_FD(t->listener_fd);
 	t->pid = 0;
 	ret->cgroup = t->cgroup;
 	(void)memset(&t->cgroup, 0, sizeof(t->cgroup));
