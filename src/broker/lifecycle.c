@@ -445,7 +445,22 @@ static int replace_stale(struct acquiring *a, struct error *err)
 	return 1;
 }
 
-/* It has stopped: the engine was restarted, or this host. 1: it runs again. */
+/*
+ * An engine that was killed while it started a container may refuse to start it ever again. Nothing that
+ * lasts is in one that has stopped: it is made anew. Where the engine is gone, why it did not start counts.
+ */
+static int replace_dead(struct acquiring *a, struct error *err)
+{
+	struct error ignored;
+	int r;
+
+	cleanup_closep(&a->listen_fd);
+	a->listen_fd = FD_NONE;
+	r = clear(a, &ignored);
+	return r < 0 ? -err->num : r;
+}
+
+/* It has stopped: the engine was restarted, or this host. 1: it runs again; 0: it is gone. */
 static int start_again(struct acquiring *a, struct error *err)
 {
 	const struct life_ops *ops = ops_of(a);
@@ -455,8 +470,13 @@ static int start_again(struct acquiring *a, struct error *err)
 	cleanup_closep(&a->listen_fd);
 	a->listen_fd = FD_NONE;
 	r = sandbox_home_prepare(&a->home, ops->open_to_all, a->token, &a->listen_fd, err);
-	r = r < 0 ? r : ops->restart(a, err);
-	r = r < 0 ? r : await_call(a, err);
+	if (r < 0) {
+		return r;
+	}
+	if (ops->restart(a, err) < 0) {
+		return replace_dead(a, err);
+	}
+	r = await_call(a, err);
 	if (r < 0) {
 		return r;
 	}

@@ -52,10 +52,13 @@ static void print_descriptors(void)
 {
 	DIR *list = opendir("/proc/self/fd");
 	const struct dirent *entry;
+	char own[16];
+
+	(void)snprintf(own, sizeof(own), "%d", list != NULL ? dirfd(list) : -1);
 
 	(void)printf("descriptors\n");
 	while (list != NULL && (entry = readdir(list)) != NULL) {
-		if (entry->d_name[0] != '.' && atoi(entry->d_name) != dirfd(list)) {
+		if (entry->d_name[0] != '.' && strcmp(entry->d_name, own) != 0) {
 			(void)printf("%s\n", entry->d_name);
 		}
 	}

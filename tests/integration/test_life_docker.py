@@ -371,6 +371,7 @@ def test_the_engine_is_killed_while_it_is_made(life, delay_ms):
     out, err = process.communicate(timeout=120)
     assert (process.returncode, out) in ((0, b"made\n"), (125, b"")), err
     life.engine.start()
-    assert life("echo", "x").stdout == "x\n"
+    done = life("echo", "x")
+    assert done.stdout == "x\n", done.stderr
     life.cli("sandbox", "prune")
     assert life.engine.containers() == [MAIN]
