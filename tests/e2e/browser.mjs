@@ -15,7 +15,9 @@ async function drive() {
   await page.getByLabel('Name').pressSequentially('Ann');
   await page.locator('#file').setInputFiles({name: 'up.txt', mimeType: 'text/plain', buffer: Buffer.from('uploaded')});
   await page.getByRole('button', {name: 'Go'}).click();
-  result.text = await page.locator('#out').textContent({timeout: 10000});
+  // The page reads the file before it answers.
+  await page.waitForFunction(() => document.querySelector('#out').textContent !== '', null, {timeout: 20000});
+  result.text = await page.locator('#out').textContent();
   const shot = await page.screenshot();
   result.png = shot.subarray(1, 4).toString();
   result.bytes = shot.length;
