@@ -99,3 +99,11 @@ def test_rows_of_the_audit_log(gateway):
     assert (call["tool"], call["exit"], call["actor"]) == ("exec", 3, "local")
     assert call["session"] == "agent:main:main" and call["durationUs"] > 0
     assert any(row["action"] == "refused" and row["actor"] == "nobody" for row in rows)
+
+
+def test_a_socket_path_that_is_too_long(home):
+    path = home / ("long" * 25)
+    gateway = Gateway(home, socket=str(path)).start(check=False)
+    assert gateway.process.wait(30) == 1
+    said = gateway.said()
+    assert str(path) in said and "107 bytes" in said and "set gateway.socket" in said
