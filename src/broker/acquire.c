@@ -13,7 +13,8 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/broker.h"
-#include "broker/lifecycle.h"
+#include "broker/lifecycle-list.h"
+#include "sandbox/registry.h"
 #include "sandbox/resolve.h"
 #include "sandbox/workspace.h"
 #include "tools/tool.h"
@@ -74,6 +75,21 @@ static json_t *extras_of(const struct decision *d, const char *backend, char *co
 		"workspace", d->spec.workspace_dir);
 }
 
+static json_t *lasting_extras(
+	const struct decision *d, enum sandbox_kind kind, const struct lifecycle_acquired *got)
+{
+	json_t *extras = extras_of(d, got->backend, got->env, got->token, got->notice);
+
+	if (kind == KIND_BROWSER) {
+		(void)json_object_set_new(extras, "row",
+			json_pack("{s:s, s:s?}", "backend", got->backend, "socket",
+				d->spec.backend == BACKEND_DOCKER ? d->spec.docker_socket : NULL));
+		(void)json_object_set_new(json_object_get(extras, "top"), "passwords",
+			json_pack("[s, s]", got->passwords.text[0], got->passwords.text[1]));
+	}
+	return extras;
+}
+
 /* The plain host: ends with its stream. Its keeper is this worker. */
 static void start_host(struct worker_side *side, const struct decision *d)
 {
@@ -118,7 +134,7 @@ static void acquire_lasting(struct worker_side *side, struct decision *d, enum s
 	if (got.has_denials && denial_fds_pack(&got.denials, fds + count) == 0) {
 		count += DENIAL_FDS;
 	}
-	worker_answer(side, extras_of(d, got.backend, got.env, got.token, got.notice), fds, count);
+	worker_answer(side, lasting_extras(d, kind, &got), fds, count);
 	lifecycle_acquired_finish(&got);
 	(void)lifecycle_close(lifecycle);
 }
@@ -221,6 +237,87 @@ void acquire_release(struct broker *broker, const char *name)
 		if (s->state == SANDBOX_HELD && (name == NULL || strcmp(s->name, name) == 0)) {
 			sandbox_free(s);
 		}
+	}
+}
+
+/* What of it there is to remove, from what starting it told. */
+static struct registry_row row_of(const char *name, const json_t *row)
+{
+	return (struct registry_row){
+		.name = name,
+		.kind = sandbox_kind_name(KIND_BROWSER),
+		.backend = json_string_value(json_object_get(row, "backend")),
+		.socket = json_string_value(json_object_get(row, "socket")),
+	};
+}
+
+struct removal {
+	struct broker *broker;
+	char *name;
+	json_t *row;
+};
+
+static void run_removal(struct worker_side *side, void *arg)
+{
+	const struct removal *removal = arg;
+	const struct registry_row row = row_of(removal->name, removal->row);
+	struct lifecycle *lifecycle;
+	struct error err;
+
+	/* Unless somebody has begun anew meanwhile. */
+	if (lifecycle_open(removal->broker->config, &lifecycle, &err) < 0 ||
+		lifecycle_remove(lifecycle, &row, true, &err) < 0) {
+		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
+		return;
+	}
+	worker_answer(side, json_true(), NULL, 0);
+}
+
+static void on_removal(
+	void *arg, struct worker *worker, struct worker_reply *reply, enum worker_keep *keep)
+{
+	struct removal *removal = arg;
+
+	(void)worker;
+	(void)keep;
+	if (reply->json == NULL) {
+		log_warning("sandbox %s: %s", removal->name, reply->failure.text);
+	} else {
+		broker_record(removal->broker, NULL, "remove",
+			&(struct record_fields){.kind = "sandbox",
+				.sandbox = removal->name,
+				.reason = "its browser could not be reached"});
+		front_event(removal->broker, "sandbox.removed",
+			json_pack("{s:s}", "name", removal->name));
+	}
+	json_decref(removal->row);
+	free(removal->name);
+	free(removal);
+}
+
+void acquire_discard(struct broker *broker, const char *name)
+{
+	struct sandbox *s = sandbox_find(broker, name);
+	const json_t *row = s != NULL ? json_object_get(s->extras, "row") : NULL;
+	struct removal *removal;
+	struct error err;
+
+	if (s == NULL || s->state != SANDBOX_HELD || row == NULL) {
+		acquire_release(broker, name);
+		return;
+	}
+	removal = xcalloc(1, sizeof(*removal));
+	*removal = (struct removal){.broker = broker,
+		.name = xstrdup(name),
+		.row = json_incref((json_t *)(uintptr_t)row)};
+	sandbox_free(s); /* with its lock */
+	if (worker_start(broker->base,
+		    &(struct worker_job){.run = run_removal,
+			    .run_arg = removal,
+			    .done = on_removal,
+			    .done_arg = removal},
+		    &err) < 0) {
+		on_removal(removal, NULL, &(struct worker_reply){.failure = err}, NULL);
 	}
 }
 

@@ -103,6 +103,8 @@ bool request_aim(struct request *request, const char *agent, const char *session
 void acquire_request(struct request *request);
 /* The front has let go of it, or is gone (name NULL: of all). */
 void acquire_release(struct broker *broker, const char *name);
+/* The same, and the browser's sandbox is removed: nobody could reach the browser. */
+void acquire_discard(struct broker *broker, const char *name);
 /* Nobody waits for it any more. */
 void acquire_forget_waiter(struct request *request);
 size_t acquire_count(const struct broker *broker);

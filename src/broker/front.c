@@ -117,7 +117,9 @@ static void on_release(struct broker *broker, const struct bus_packet *packet)
 {
 	_cleanup_free_ char *name = bus_take(&packet->message, BUS_NAME);
 
-	if (name != NULL) {
+	if (name != NULL && (packet->message.flags & BUS_REMOVE) != 0) {
+		acquire_discard(broker, name);
+	} else if (name != NULL) {
 		acquire_release(broker, name);
 	}
 }

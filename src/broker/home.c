@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "base/random.h"
 
 enum {
 	META_MAX = 1024 * 1024,
@@ -148,7 +149,7 @@ void sandbox_home_remove(const struct sandbox_home *home)
 {
 	/* The lock last: until then nobody else makes anything here. */
 	static const char *const files[] = {"meta.json", "meta.json.new", "token", "token.new",
-		"keeper", "denials", "init", "lock"};
+		"passwords", "passwords.new", "keeper", "denials", "init", "lock"};
 	_cleanup_close_ int dir_fd = open_dir(home);
 	_cleanup_arena_ struct arena arena = {0};
 
@@ -250,6 +251,33 @@ int sandbox_home_token(const struct sandbox_home *home, uint8_t ret[WIRE_TOKEN_S
 	(void)memcpy(ret, token, WIRE_TOKEN_SIZE);
 	explicit_bzero(token, sizeof(token));
 	return 0;
+}
+
+static bool are_passwords(const struct home_passwords *passwords)
+{
+	return strlen(passwords->text[0]) == HOME_PASSWORD_LEN &&
+	       strlen(passwords->text[1]) == HOME_PASSWORD_LEN;
+}
+
+int sandbox_home_passwords(
+	const struct sandbox_home *home, struct home_passwords *ret, struct error *err)
+{
+	_cleanup_close_ int dir_fd = open_dir(home);
+	char data[sizeof(ret->text) + 1];
+	ssize_t n = dir_fd < 0 ? -1 : read_file(dir_fd, "passwords", data, sizeof(data));
+
+	if (n == (ssize_t)sizeof(ret->text)) {
+		(void)memcpy(ret->text, data, sizeof(ret->text));
+		ret->text[0][HOME_PASSWORD_LEN] = ret->text[1][HOME_PASSWORD_LEN] = '\0';
+		explicit_bzero(data, sizeof(data));
+		if (are_passwords(ret)) {
+			return 0;
+		}
+	}
+	random_letters(ret->text[0], HOME_PASSWORD_LEN);
+	random_letters(ret->text[1], HOME_PASSWORD_LEN);
+	return put_file(
+		dir_fd, "passwords", "passwords.new", ret->text, sizeof(ret->text), home->dir, err);
 }
 
 /* --- the socket --- */

@@ -51,6 +51,15 @@ void sandbox_home_drop_meta(const struct sandbox_home *home);
 /* The token of the sandbox that is there. -ENOENT and others: unknown, nobody can prove to be it. */
 int sandbox_home_token(const struct sandbox_home *home, uint8_t ret[WIRE_TOKEN_SIZE]);
 
+/* The passwords of a browser's VNC server: one that may act, one that may only watch. Made when there
+ * are none, kept beside the token, so that whoever comes next can let somebody look on. */
+enum { HOME_PASSWORD_LEN = 8 }; /* VNC takes no more */
+struct home_passwords {
+	char text[2][HOME_PASSWORD_LEN + 1];
+};
+int sandbox_home_passwords(
+	const struct sandbox_home *home, struct home_passwords *ret, struct error *err);
+
 /* A run directory for a sandbox that is about to start: fresh token, listening socket. open_to_all:
  * nobody can say as which uid its processes show on the host. */
 int sandbox_home_prepare(const struct sandbox_home *home, bool open_to_all,

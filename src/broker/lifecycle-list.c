@@ -39,7 +39,7 @@ void lifecycle_list_finish(struct lifecycle_list *list)
 
 /* One agent's settings, as far as they matter here. */
 struct agent {
-	const char *id, *image, *socket, *workspace_root;
+	const char *id, *images[KIND_COUNT_], *socket, *workspace_root;
 	bool engine_wanted; /* its backend is docker: an engine that is away is worth a word */
 	int64_t idle_hours, max_age_days;
 };
@@ -51,6 +51,20 @@ struct listing {
 	struct agent *agents; /* the first is the default one */
 	size_t agent_count;
 };
+
+static const char *browser_image(const struct listing *g, const char *id)
+{
+	const struct decide_request request = {.agent = id, .browser = true};
+	struct decision *d = NULL;
+	const char *image = NULL;
+	struct error ignored;
+
+	if (decide(g->l->config, &request, &d, &ignored) == 0) {
+		image = arena_strdup(&g->list->arena, d->spec.image);
+	}
+	(void)decision_free(d);
+	return image;
+}
 
 static void add_agent(struct listing *g, const char *id)
 {
@@ -66,7 +80,8 @@ static void add_agent(struct listing *g, const char *id)
 	agent = &g->agents[g->agent_count++];
 	*agent = (struct agent){
 		.id = arena_strdup(a, d->agent_id),
-		.image = arena_strdup(a, d->spec.image),
+		.images = {[KIND_SANDBOX] = arena_strdup(a, d->spec.image),
+			[KIND_BROWSER] = browser_image(g, id)},
 		.workspace_root = arena_strdup(a, d->workspace_root),
 		.engine_wanted = d->spec.backend == BACKEND_DOCKER,
 		.idle_hours = d->prune_idle_hours,
@@ -365,6 +380,14 @@ static void drop_nameless(struct lifecycle_list *list)
 	list->count = kept;
 }
 
+static bool is_image_of(const struct registry_row *row, const struct agent *agent)
+{
+	bool browser = strcmp(row->kind, sandbox_kind_name(KIND_BROWSER)) == 0;
+	const char *image = agent->images[browser ? KIND_BROWSER : KIND_SANDBOX];
+
+	return row->image == NULL || image == NULL || strcmp(row->image, image) == 0;
+}
+
 static void add_limits(const struct listing *g)
 {
 	for (size_t i = 0; i < g->list->count; i++) {
@@ -372,8 +395,7 @@ static void add_limits(const struct listing *g)
 		const struct agent *agent = agent_of(g, item->row.agent);
 
 		if (agent != NULL) {
-			item->image_matches = item->row.image == NULL ||
-					      strcmp(item->row.image, agent->image) == 0;
+			item->image_matches = is_image_of(&item->row, agent);
 			item->idle_hours = agent->idle_hours;
 			item->max_age_days = agent->max_age_days;
 		}

@@ -254,6 +254,7 @@ void lifecycle_acquired_finish(struct lifecycle_acquired *acquired)
 	free(acquired->env);
 	free(acquired->notice);
 	free(acquired->name);
+	explicit_bzero(&acquired->passwords, sizeof(acquired->passwords));
 	*acquired = (struct lifecycle_acquired)LIFECYCLE_ACQUIRED_NONE;
 }
 
@@ -634,6 +635,13 @@ static int acquire_locked(struct acquiring *a, struct error *err)
 	if (r < 0) {
 		hang_up(a);
 		return r;
+	}
+	if (a->opts->kind == KIND_BROWSER) {
+		r = sandbox_home_passwords(&a->home, &a->ret->passwords, err);
+		if (r < 0) {
+			hang_up(a);
+			return r;
+		}
 	}
 	record(a);
 	hand_out(a);

@@ -14,6 +14,7 @@
 
 #include "backend/backend.h"
 #include "backend/setup.h"
+#include "broker/home.h"
 #include "policy/decide.h"
 
 enum sandbox_kind { KIND_SANDBOX, KIND_BROWSER, KIND_COUNT_ };
@@ -47,6 +48,7 @@ struct lifecycle_acquired {
 	const char *backend; /* "docker" */
 	char *name;
 	bool missing[LAYER_COUNT_]; /* as in struct backend_sandbox */
+	struct home_passwords passwords; /* of KIND_BROWSER */
 	bool has_denials;
 	struct denial_fds denials; /* with has_denials; closed with the rest unless taken */
 };

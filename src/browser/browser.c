@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/random.h"
 #include "browser/internal.h"
 
 const char *text_member(const json_t *object, const char *name)
@@ -33,6 +34,21 @@ static char **copy_env(const char *const *env)
 	return copy;
 }
 
+/* VNC takes eight characters. */
+static void set_passwords(struct browser *b, const char *const passwords[2])
+{
+	if (!b->settings->vnc) {
+		return;
+	}
+	for (size_t i = 0; i < 2; i++) {
+		if (passwords[i] == NULL) {
+			random_letters(b->passwords[i], BROWSER_PASSWORD_SIZE - 1);
+		} else {
+			(void)snprintf(b->passwords[i], BROWSER_PASSWORD_SIZE, "%s", passwords[i]);
+		}
+	}
+}
+
 struct browser *browser_new(const struct browser_opts *opts)
 {
 	struct browser *b = xcalloc(1, sizeof(*b));
@@ -46,6 +62,7 @@ struct browser *browser_new(const struct browser_opts *opts)
 		.give_up_ns = UINT64_MAX,
 		.next_ns = UINT64_MAX,
 	};
+	set_passwords(b, opts->passwords);
 	return b;
 }
 
@@ -242,6 +259,11 @@ void browser_forget(struct browser *b, void *arg)
 bool browser_is_up(const struct browser *b)
 {
 	return b->state == BROWSER_UP;
+}
+
+bool browser_was_started(const struct browser *b)
+{
+	return b->starting;
 }
 
 void browser_stop(struct browser *b)

@@ -33,6 +33,8 @@ struct browser_opts {
 	/* How it is started when nothing listens there; env NULL: it is not, it must be there. */
 	const char *const *env; /* NAME=value, NULL-terminated; copied */
 	const char *env_prefix; /* "CREEL_"; copied */
+	/* For noVNC: one that may act, one that only watches; copied. NULL: made anew. */
+	const char *passwords[2];
 };
 
 /* A page that the browser has open. Read only for all but browser.c. */
@@ -71,6 +73,8 @@ void browser_want(struct browser *browser, bool start, browser_up_fn fn, void *a
 void browser_forget(struct browser *browser, void *arg);
 bool browser_is_up(const struct browser *browser);
 void browser_stop(struct browser *browser); /* its processes end */
+/* Its services were started for what was asked for last: when that failed, they are of no use. */
+bool browser_was_started(const struct browser *browser);
 unsigned browser_restarts(const struct browser *browser); /* services that died and came back */
 /* "/devtools/browser/<id>"; "" until it is up once. */
 const char *browser_path(const struct browser *browser);
@@ -80,7 +84,7 @@ struct link *browser_link(const struct browser *browser);
 uint16_t browser_port(const struct browser *browser); /* its DevTools, inside */
 uint16_t browser_vnc_port(const struct browser *browser); /* VNC in WebSockets, inside */
 
-/* For noVNC: acts, or only watches. Made anew with the browser's services. */
+/* For noVNC: acts, or only watches. "": nobody can. */
 const char *browser_password(const struct browser *browser, bool view_only);
 
 struct browser_tab *browser_tabs(const struct browser *browser); /* oldest first */

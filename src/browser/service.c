@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "base/mem.h"
 #include "base/own.h"
@@ -16,23 +15,6 @@ enum {
 	TAIL_MAX = 2000,
 	SERVICE_RING = 64 * 1024,
 };
-
-/* One of 62 characters each; the few that come a little more often cost less than a bit of 47. */
-static void make_password(char ret[BROWSER_PASSWORD_SIZE])
-{
-	static const char letters[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-	uint32_t random[BROWSER_PASSWORD_SIZE - 1] = {0};
-
-	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random)) {
-		abort(); /* never for so few bytes, getrandom(2); a guessable one must not be used */
-	}
-	for (size_t i = 0; i < BROWSER_PASSWORD_SIZE - 1; i++) {
-		ret[i] = letters[random[i] % (sizeof(letters) - 1)];
-	}
-	ret[BROWSER_PASSWORD_SIZE - 1] = '\0';
-	explicit_bzero(random, sizeof(random));
-}
 
 static void count_restarts(struct browser *b, const char *text, size_t len)
 {
@@ -76,8 +58,6 @@ static void on_exited(void *arg, const struct wire_exited *exited)
 	/* 75: another one is there already, whose browser is reached as well. */
 	if (exited->code == 75) {
 		b->service = 0;
-		/* It was told others, which nobody knows any more. */
-		explicit_bzero(b->passwords, sizeof(b->passwords));
 	} else {
 		on_end(b);
 	}
@@ -110,8 +90,6 @@ static void send_passwords(struct browser *b)
 	char line[2 * BROWSER_PASSWORD_SIZE + 1];
 	int len;
 
-	make_password(b->passwords[0]);
-	make_password(b->passwords[1]);
 	len = snprintf(line, sizeof(line), "%s %s\n", b->passwords[0], b->passwords[1]);
 	(void)link_stdin(b->link, b->service, line, (size_t)len);
 	explicit_bzero(line, sizeof(line));

@@ -51,7 +51,8 @@ enum bus_flag {
 	BUS_ELEVATED = 16, /* the call asks for it */
 	BUS_HELD = 32, /* REPLY: no stream comes along, the front has it */
 	BUS_BROWSER = 64, /* ACQUIRE: the sandbox of the session's browser is meant */
-	BUS_FLAGS_ = 127,
+	BUS_REMOVE = 128, /* RELEASE: it is of no use, and is taken away */
+	BUS_FLAGS_ = 255,
 };
 
 enum bus_field {

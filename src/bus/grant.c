@@ -310,6 +310,7 @@ static void get_sandbox(struct grant *grant)
 	grant->admin = get_bool(json, "admin");
 	grant->has_token = get_token(get_text(json, "token"), grant->token);
 	get_list(&grant->decision.arena, json_object_get(json, "imageEnv"), &grant->image_env);
+	get_list(&grant->decision.arena, json_object_get(json, "passwords"), &grant->passwords);
 }
 
 int grant_decode(json_t *json, struct grant **ret, struct error *err)

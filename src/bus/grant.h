@@ -32,6 +32,7 @@ struct grant {
 	bool admin; /* the caller is an administrator */
 	const char *notice; /* to be told to the caller once; NULL */
 	struct strv image_env; /* the image's variables */
+	struct strv passwords; /* of a browser's VNC: that may act, that only watches; or none */
 };
 
 /* A resolved decision as JSON, new reference. Verdicts of all tools are those for request. */

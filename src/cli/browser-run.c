@@ -5,6 +5,7 @@
 
 #include "base/arena.h"
 #include "base/own.h"
+#include "broker/lifecycle-list.h"
 #include "sandbox/resolve.h"
 
 static int decide_browser_place(struct browser_run *run, struct error *err)
@@ -35,6 +36,13 @@ static void collect_env(struct browser_run *run)
 	}
 }
 
+static const char *password_of(const struct browser_run *run, size_t i)
+{
+	const char *text = run->place.acquired.passwords.text[i];
+
+	return *text != '\0' ? text : NULL;
+}
+
 static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
 {
 	struct browser_run *run = arg;
@@ -60,6 +68,7 @@ static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
 		.port = browser_debug_port(&run->decision->browser),
 		.env = run->env.items,
 		.env_prefix = run->decision->config->brand->env_prefix,
+		.passwords = {password_of(run, 0), password_of(run, 1)},
 	});
 	place = (struct tool_browser_place){.browser = run->browser, .decision = run->decision};
 	opened(context, &place, NULL);
@@ -94,22 +103,33 @@ struct link *browser_run_link(const struct browser_run *run)
 	return run->place.link;
 }
 
-/* A container that lasts ends with its first process, and is made anew next time. */
-static void shut_down(struct browser_run *run)
+/* One that lasts would be found again by the next caller, who could not reach its browser either. */
+static void remove_it(const struct decision *d)
 {
-	if (run->place.link != NULL && run->place.lasting) {
-		link_shutdown(run->place.link, 0);
+	const struct registry_row row = {
+		.name = d->spec.name,
+		.kind = sandbox_kind_name(KIND_BROWSER),
+		.backend = backend_kind_name(d->spec.backend),
+		.socket = d->spec.docker_socket,
+	};
+	struct lifecycle *lifecycle;
+	struct error ignored;
+
+	if (lifecycle_open(d->config, &lifecycle, &ignored) == 0) {
+		(void)lifecycle_remove(lifecycle, &row, true, &ignored);
+		(void)lifecycle_close(lifecycle);
 	}
 }
 
 void browser_run_finish(struct browser_run *run)
 {
+	bool remove = run->discard && run->place.lasting;
 	struct error ignored;
 
 	run->browser = browser_free(run->browser);
-	if (run->discard) {
-		shut_down(run);
-	}
 	(void)place_close(&run->place, &ignored);
+	if (remove) {
+		remove_it(run->decision);
+	}
 	run->decision = decision_free(run->decision);
 }

@@ -99,7 +99,7 @@ static void add_item(struct buf *out, const struct lifecycle_sandbox *item, int6
 	add_dangerous(out, row->dangerous);
 }
 
-static void add_totals(struct buf *out, const struct lifecycle_list *list)
+static void add_totals(struct buf *out, const struct lifecycle_list *list, bool browser)
 {
 	size_t running = 0, other_image = 0;
 
@@ -110,9 +110,9 @@ static void add_totals(struct buf *out, const struct lifecycle_list *list)
 	buf_addf(out, "Total: %zu (%zu running)\n", list->count, running);
 	if (other_image > 0) {
 		buf_addf(out,
-			"%zu of another image than is configured; 'creel sandbox recreate --all' takes "
-			"them away\n",
-			other_image);
+			"%zu of another image than is configured; 'creel sandbox recreate --all%s' "
+			"takes them away\n",
+			other_image, browser ? " --browser" : "");
 	}
 }
 
@@ -128,7 +128,7 @@ static int print_as_text(const struct cmd_call *call, const struct sandboxes *sa
 		add_item(&out, &list->items[i], now_ms);
 	}
 	if (list->count > 0) {
-		add_totals(&out, list);
+		add_totals(&out, list, args->browser);
 	} else {
 		buf_add_str(&out, args->browser ? "No sandbox browser containers found.\n"
 						: "No sandbox containers found.\n");

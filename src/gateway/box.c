@@ -552,12 +552,11 @@ static void on_browser_wanted(void *arg, tool_browser_opened_fn opened, void *co
 	browser_place_enter(&s->place, s->caller, s->grant->grant->decision.agent_id, s->key);
 }
 
-/* Its first process ends, and with it the sandbox: the next call makes it anew. */
 static void on_browser_unreachable(void *arg)
 {
 	struct box_session *s = arg;
 
-	browser_place_shut_down(&s->place);
+	browser_place_discard(&s->place);
 }
 
 /* --- sessions --- */

@@ -23,7 +23,8 @@ struct browser_box {
 	struct link *link;
 	struct browser *browser; /* NULL: no hello yet */
 	char **env; /* of its processes; the strings are the grant's */
-	struct event *read, *write, *timer, *hello;
+	struct event *read, *write, *timer, *hello, *discard;
+	bool discarded;
 	struct browser_place *places; /* who waits for hello, and who is there */
 	bool ready_now; /* within a pump: who waits hears of it behind it */
 };
@@ -93,7 +94,9 @@ static void close_box(struct browser_box *box, const struct error *why)
 	event_free(box->write);
 	event_free(box->timer);
 	event_free(box->hello);
+	event_free(box->discard);
 	box->link = link_free(box->link);
+	release.flags = box->discarded ? BUS_REMOVE : 0;
 	bus_set(&release, BUS_NAME, box->name);
 	(void)bus_channel_send(gateway->bus, &release, NULL, 0, &ignored);
 	held_grant_put(box->held);
@@ -202,6 +205,11 @@ static char **collect_env(const struct grant *grant)
 	return env;
 }
 
+static const char *password_of(const struct grant *grant, size_t i)
+{
+	return i < grant->passwords.count ? grant->passwords.items[i] : NULL;
+}
+
 static void on_hello(void *arg, const struct wire_hello *hello)
 {
 	struct browser_box *box = arg;
@@ -216,11 +224,14 @@ static void on_hello(void *arg, const struct wire_hello *hello)
 		.port = browser_debug_port(&d->browser),
 		.env = (const char *const *)box->env,
 		.env_prefix = d->config->brand->env_prefix,
+		.passwords = {password_of(box->held->grant, 0), password_of(box->held->grant, 1)},
 	});
 	box->ready_now = true;
 }
 
 static const struct link_ops link_ops = {.ready = on_hello};
+
+static void on_discarded(evutil_socket_t fd, short events, void *arg);
 
 static struct browser_box *box_open(struct gateway *gateway, struct held_grant *held, int adopt_fd)
 {
@@ -247,6 +258,7 @@ static struct browser_box *box_open(struct gateway *gateway, struct held_grant *
 	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
 	box->timer = evtimer_new(gateway->base, on_timer, box);
 	box->hello = evtimer_new(gateway->base, on_no_hello, box);
+	box->discard = evtimer_new(gateway->base, on_discarded, box);
 	(void)event_add(box->hello, &patience);
 	(void)event_add(box->read, NULL);
 	return box;
@@ -272,10 +284,27 @@ void browser_boxes_free(struct gateway *gateway)
 
 /* --- places --- */
 
-void browser_place_shut_down(struct browser_place *place)
+/* From the loop: whoever says so may be in the middle of the browser's own callback. */
+static void on_discarded(evutil_socket_t fd, short events, void *arg)
 {
-	if (place->box != NULL) {
-		link_shutdown(place->box->link, 0);
+	struct browser_box *box = arg;
+	struct gateway *gateway = box->gateway;
+	struct error why;
+
+	(void)fd;
+	(void)events;
+	(void)error_plain(&why, ECANCELED, "the browser could not be reached, and was removed");
+	close_box(box, &why);
+	gateway_boxes_update(gateway);
+}
+
+void browser_place_discard(struct browser_place *place)
+{
+	struct browser_box *box = place->box;
+
+	if (box != NULL && !box->discarded) {
+		box->discarded = true;
+		event_active(box->discard, EV_TIMEOUT, 0);
 	}
 }
 

@@ -35,6 +35,9 @@ static void on_up(void *arg, const char *error)
 
 	use->waiting = false;
 	if (error != NULL) {
+		if (browser_was_started(use->browser)) {
+			browser_place_discard(&use->place);
+		}
 		use_fail(use,
 			&(struct gateway_failure){.type = TOOL_FAIL_UNAVAILABLE, .message = error});
 		return;

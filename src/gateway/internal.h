@@ -77,7 +77,8 @@ struct browser_place {
 /* One of ready and lost comes once, perhaps before this returns. */
 void browser_place_enter(struct browser_place *place, const struct gateway_caller *caller,
 	const char *agent, const char *session);
-void browser_place_shut_down(struct browser_place *place); /* end its sandbox */
+/* Its sandbox is of no use: it ends soon, and the broker takes it away. */
+void browser_place_discard(struct browser_place *place);
 void browser_place_leave(struct browser_place *place); /* safe to repeat */
 void browser_box_drop(struct gateway *gateway, const char *name);
 void browser_boxes_free(struct gateway *gateway);

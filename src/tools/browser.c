@@ -147,7 +147,9 @@ static void on_up(void *arg, const char *error)
 		bc_run(bc);
 		return;
 	}
-	source->discard(source->arg);
+	if (browser_was_started(bc->browser)) {
+		source->discard(source->arg);
+	}
 	bc_fail(bc, TOOL_FAIL_UNAVAILABLE, "%s", error);
 }
 
