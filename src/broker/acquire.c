@@ -1,22 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* Sandboxes in use: each is started once, however many ask for it, and its stream is the front's. */
-#include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "backend/backend.h"
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "broker/acquire-work.h"
 #include "broker/broker.h"
+#include "broker/home.h"
 #include "broker/lifecycle-list.h"
-#include "sandbox/registry.h"
-#include "sandbox/resolve.h"
-#include "sandbox/workspace.h"
 #include "tools/tool.h"
 
 enum { WORKERS_MAX = 64 };
@@ -24,6 +19,10 @@ enum { WORKERS_MAX = 64 };
 enum sandbox_state {
 	SANDBOX_STARTING, /* a worker is at it */
 	SANDBOX_HELD, /* the front has the stream */
+	/* Held, too. The configuration changed meanwhile: a worker looks what that means for it, and the
+	 * front is asked to give it back if nothing is at work in it (contract D12). */
+	SANDBOX_LOOKED_AT,
+	SANDBOX_ASKED_FOR,
 };
 
 struct sandbox {
@@ -33,131 +32,12 @@ struct sandbox {
 	enum sandbox_state state;
 	uint64_t generation; /* of the configuration it was looked at with */
 	json_t *extras; /* what starting it told */
+	char *notice; /* while LOOKED_AT and ASKED_FOR: for who is given it as it is */
 	int lock_fd; /* nobody else works in it meanwhile */
 	struct worker *worker; /* starting it, or its keeper */
+	struct worker *looker;
 	struct request *waiters;
 };
-
-/* --- in the worker --- */
-
-struct start_job {
-	struct decision *decision;
-	enum sandbox_kind kind;
-};
-
-static json_t *strings(char *const *list)
-{
-	json_t *array = json_array();
-
-	for (; list != NULL && *list != NULL; list++) {
-		json_t *text = json_string(*list);
-
-		if (text != NULL) {
-			(void)json_array_append_new(array, text);
-		}
-	}
-	return array;
-}
-
-/* token NULL: the stream was inherited, and the sandbox ends with it. */
-static json_t *extras_of(const struct decision *d, const char *backend, char *const *env,
-	const uint8_t *token, const char *notice)
-{
-	char hex[2 * WIRE_TOKEN_SIZE + 1];
-	json_t *top = json_pack("{s:s,s:o,s:b,s:s?}", "backend", backend, "imageEnv", strings(env),
-		"once", token == NULL, "notice", notice);
-
-	if (token != NULL) {
-		(void)sodium_bin2hex(hex, sizeof(hex), token, WIRE_TOKEN_SIZE);
-		(void)json_object_set_new(top, "token", json_string(hex));
-	}
-	return json_pack("{s:o,s:{s:i,s:s?}}", "top", top, "spec", "backend", (int)d->spec.backend,
-		"workspace", d->spec.workspace_dir);
-}
-
-static json_t *lasting_extras(
-	const struct decision *d, enum sandbox_kind kind, const struct lifecycle_acquired *got)
-{
-	json_t *extras = extras_of(d, got->backend, got->env, got->token, got->notice);
-
-	if (kind == KIND_BROWSER) {
-		(void)json_object_set_new(extras, "row",
-			json_pack("{s:s, s:s?}", "backend", got->backend, "socket",
-				d->spec.backend == BACKEND_DOCKER ? d->spec.docker_socket : NULL));
-		(void)json_object_set_new(json_object_get(extras, "top"), "passwords",
-			json_pack("[s, s]", got->passwords.text[0], got->passwords.text[1]));
-	}
-	return extras;
-}
-
-/* The plain host: ends with its stream. Its keeper is this worker. */
-static void start_host(struct worker_side *side, const struct decision *d)
-{
-	const struct backend_ops *host = backend_by_kind(BACKEND_HOST);
-	struct backend_start_opts opts = {0};
-	struct backend_sandbox started = {.stream_fd = FD_NONE};
-	_cleanup_arena_ struct arena arena = {0};
-	struct error err;
-
-	if (workspace_prepare(&arena, d->spec.agent_workspace_dir,
-		    d->workspace_given ? WORKSPACE_GIVEN : WORKSPACE_AGENT, true, &err) < 0 ||
-		host->start(&d->spec, &opts, &started, &err) < 0) {
-		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
-		return;
-	}
-	worker_answer(
-		side, extras_of(d, host->name, started.env, NULL, NULL), &started.stream_fd, 1);
-	(void)close(TAKE_FD(started.stream_fd));
-	worker_wait(side);
-	(void)host->finish(&started, &err);
-}
-
-static void acquire_lasting(struct worker_side *side, struct decision *d, enum sandbox_kind kind)
-{
-	struct lifecycle_acquired got = LIFECYCLE_ACQUIRED_NONE;
-	struct lifecycle_opts opts = {.kind = kind};
-	struct lifecycle *lifecycle;
-	int fds[2 + DENIAL_FDS];
-	size_t count = 2;
-	struct error err;
-	int r = lifecycle_open(d->config, &lifecycle, &err);
-
-	if (r == 0) {
-		r = lifecycle_acquire(lifecycle, d, &opts, &got, &err);
-	}
-	if (r < 0) {
-		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
-		return;
-	}
-	fds[0] = got.stream_fd;
-	fds[1] = got.lock_fd;
-	if (got.has_denials && denial_fds_pack(&got.denials, fds + count) == 0) {
-		count += DENIAL_FDS;
-	}
-	worker_answer(side, lasting_extras(d, kind, &got), fds, count);
-	lifecycle_acquired_finish(&got);
-	(void)lifecycle_close(lifecycle);
-}
-
-static void start_sandbox(struct worker_side *side, void *arg)
-{
-	struct start_job *job = arg;
-	struct decision *d = job->decision;
-	const char *reason = NULL;
-	struct error err;
-
-	if (!d->sandboxed) {
-		d->spec.backend = BACKEND_HOST;
-	} else if (sandbox_resolve(d, RESOLVE_CREATE, &reason, &err) < 0) {
-		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
-		return;
-	}
-	if (d->spec.backend == BACKEND_HOST) {
-		start_host(side, d);
-	} else {
-		acquire_lasting(side, d, job->kind);
-	}
-}
 
 /* --- the table --- */
 
@@ -189,17 +69,31 @@ static struct sandbox *sandbox_new(struct broker *broker, const char *name)
 	return s;
 }
 
+/* What it has of the sandbox itself. Whoever takes the lock next finds when it was used last. */
+static void let_go(struct sandbox *s)
+{
+	if (s->worker != NULL) {
+		worker_release(TAKE_PTR(s->worker));
+	}
+	if (s->looker != NULL) {
+		worker_release(TAKE_PTR(s->looker));
+	}
+	if (s->lock_fd >= 0) {
+		(void)sandbox_home_touch(s->lock_fd);
+	}
+	cleanup_closep(&s->lock_fd);
+	s->lock_fd = FD_NONE;
+	json_decref(TAKE_PTR(s->extras));
+	free(TAKE_PTR(s->notice));
+}
+
 static void sandbox_free(struct sandbox *s)
 {
 	*s->slot = s->next;
 	if (s->next != NULL) {
 		s->next->slot = s->slot;
 	}
-	if (s->worker != NULL) {
-		worker_release(s->worker);
-	}
-	cleanup_closep(&s->lock_fd);
-	json_decref(s->extras);
+	let_go(s);
 	free(s->name);
 	free(s);
 }
@@ -209,7 +103,7 @@ size_t acquire_count(const struct broker *broker)
 	size_t count = 0;
 
 	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
-		count += s->state == SANDBOX_HELD;
+		count += s->state != SANDBOX_STARTING;
 	}
 	return count;
 }
@@ -227,6 +121,182 @@ void acquire_forget_waiter(struct request *request)
 	request->next_waiter = NULL;
 }
 
+/* --- answers --- */
+
+/* What the sandbox of a decision is called here: what runs on the host shares no name with it. */
+static const char *key_of(struct decision *d)
+{
+	bool host = !d->sandboxed || d->host_configured;
+
+	return host ? arena_printf(&d->arena, "host-%s", d->spec.name) : d->spec.name;
+}
+
+/* How a stream travels, and where denials are told. */
+static size_t collect_fds(const struct worker_reply *reply, int fds[1 + DENIAL_FDS])
+{
+	size_t count = 0;
+
+	if (reply == NULL) {
+		return 0;
+	}
+	fds[count++] = reply->fds[0];
+	if (reply->fd_count == 2 + DENIAL_FDS) {
+		(void)memcpy(fds + count, reply->fds + 2, DENIAL_FDS * sizeof(*fds));
+		count += DENIAL_FDS;
+	}
+	return count;
+}
+
+/* reply NULL: the front has the stream. false: it did not go along. */
+static bool answer(struct request *r, const struct sandbox *s, const struct worker_reply *reply)
+{
+	int fds[1 + DENIAL_FDS];
+	size_t count = collect_fds(reply, fds);
+	struct request_decided decided;
+	struct error err;
+	json_t *grant;
+
+	if (request_decide(r, NULL, &decided, &err) < 0) {
+		request_fail(r, TOOL_FAIL_ARGUMENTS, err.text, NULL);
+		return false;
+	}
+	grant = request_grant(r, &decided, s != NULL ? s->extras : NULL);
+	if (grant != NULL && s != NULL) {
+		(void)json_object_set_new(grant, "sandbox", json_string(s->name));
+	}
+	request_decided_finish(&decided);
+	if (grant == NULL) {
+		request_fail(r, "internal", "the decision cannot be written down", NULL);
+		return false;
+	}
+	request_reply(r, grant, count == 0 && s != NULL ? BUS_HELD : 0, fds, count);
+	return true;
+}
+
+static struct request *next_waiter(struct sandbox *s)
+{
+	struct request *r = s->waiters;
+
+	s->waiters = r->next_waiter;
+	r->next_waiter = NULL;
+	return r;
+}
+
+static void fail_waiters(struct sandbox *s, const char *type, const char *why)
+{
+	while (s->waiters != NULL) {
+		struct request *r = next_waiter(s);
+
+		broker_record(s->broker, r, "sandbox.failed",
+			&(struct record_fields){.kind = "sandbox",
+				.sandbox = s->name,
+				.decision = "failed",
+				.reason = why});
+		request_fail(r, type, why, NULL);
+	}
+}
+
+/* The first brings the stream to the front. false: none did. */
+static bool answer_waiters(struct sandbox *s, const struct worker_reply *reply)
+{
+	while (s->waiters != NULL) {
+		if (answer(next_waiter(s), s, reply)) {
+			reply = NULL;
+		}
+	}
+	return reply == NULL;
+}
+
+/* --- starting it --- */
+
+static void tell_started(struct sandbox *s)
+{
+	const struct request *r = s->waiters;
+
+	broker_record(s->broker, r, "sandbox.started",
+		&(struct record_fields){.kind = "sandbox", .sandbox = s->name});
+	front_event(s->broker, "sandbox.started",
+		json_pack("{s:s,s:s,s:s}", "name", s->name, "agentId", r->ref.agent_id,
+			"sessionKey", r->ref.key));
+}
+
+static void on_started(
+	void *arg, struct worker *worker, struct worker_reply *reply, enum worker_keep *keep)
+{
+	struct sandbox *s = arg;
+
+	s->worker = NULL;
+	if (reply->json == NULL || reply->fd_count == 0) {
+		log_warning("sandbox %s: %s", s->name, reply->failure.text);
+		fail_waiters(s, reply->failure_type, reply->failure.text);
+		sandbox_free(s);
+		return;
+	}
+	if (s->waiters == NULL) {
+		sandbox_free(s); /* nobody is left who wanted it; its lock goes with the reply */
+		return;
+	}
+	s->extras = json_incref(reply->json);
+	if (reply->fd_count > 1) {
+		s->lock_fd = TAKE_FD(reply->fds[1]);
+	} else {
+		s->worker = worker;
+		*keep = WORKER_KEEP;
+	}
+	s->state = SANDBOX_HELD;
+	tell_started(s);
+	if (!answer_waiters(s, reply)) {
+		*keep = WORKER_DONE; /* the keeper ends with its caller */
+		s->worker = NULL;
+		sandbox_free(s);
+	}
+}
+
+/* For the first who waits. */
+static int start(struct sandbox *s, struct decision *decision, struct error *err)
+{
+	bool browser = (s->waiters->flags & BUS_BROWSER) != 0;
+	struct acquire_job job = {
+		.decision = decision, .kind = browser ? KIND_BROWSER : KIND_SANDBOX};
+
+	/* Elevated commands leave one by one; the session stays where it is. */
+	decision->elevated.granted = false;
+	s->state = SANDBOX_STARTING;
+	s->generation = s->broker->generation;
+	return worker_start(s->broker->base,
+		&(struct worker_job){
+			.run = acquire_work_start,
+			.run_arg = &job,
+			.done = on_started,
+			.done_arg = s,
+		},
+		err);
+}
+
+/* The front has given it back, and somebody may have waited for that. */
+static void restart(struct sandbox *s)
+{
+	struct request_decided decided;
+	struct error err;
+	int r;
+
+	let_go(s);
+	while (s->waiters != NULL) {
+		r = request_decide(s->waiters, NULL, &decided, &err);
+		if (r < 0) {
+			request_fail(next_waiter(s), TOOL_FAIL_ARGUMENTS, err.text, NULL);
+			continue;
+		}
+		r = start(s, decided.decision, &err);
+		request_decided_finish(&decided);
+		if (r == 0) {
+			return;
+		}
+		fail_waiters(s, TOOL_FAIL_UNAVAILABLE, err.text);
+	}
+	sandbox_free(s);
+}
+
 void acquire_release(struct broker *broker, const char *name)
 {
 	struct sandbox *next;
@@ -234,11 +304,13 @@ void acquire_release(struct broker *broker, const char *name)
 	for (struct sandbox *s = broker->sandboxes; s != NULL; s = next) {
 		next = s->next;
 		/* One that is being started is nobody's yet: on_started() sees whether it is wanted. */
-		if (s->state == SANDBOX_HELD && (name == NULL || strcmp(s->name, name) == 0)) {
-			sandbox_free(s);
+		if (s->state != SANDBOX_STARTING && (name == NULL || strcmp(s->name, name) == 0)) {
+			restart(s);
 		}
 	}
 }
+
+/* --- one that is of no use --- */
 
 /* What of it there is to remove, from what starting it told. */
 static struct registry_row row_of(const char *name, const json_t *row)
@@ -321,121 +393,78 @@ void acquire_discard(struct broker *broker, const char *name)
 	}
 }
 
-/* --- answers --- */
+/* --- one that the configuration has left behind --- */
 
-/* What the sandbox of a decision is called here: what runs on the host shares no name with it. */
-static const char *key_of(struct decision *d)
+static void hold(struct sandbox *s)
 {
-	bool host = !d->sandboxed || d->host_configured;
-
-	return host ? arena_printf(&d->arena, "host-%s", d->spec.name) : d->spec.name;
+	s->state = SANDBOX_HELD;
+	s->generation = s->broker->generation;
+	free(TAKE_PTR(s->notice));
+	(void)answer_waiters(s, NULL);
 }
 
-/* reply NULL: the front has the stream. Otherwise that goes along, and where denials are told. */
-static void answer(struct request *r, const struct sandbox *s, const struct worker_reply *reply)
+static void set_notice(struct sandbox *s, const char *notice)
 {
-	int fds[1 + DENIAL_FDS];
-	size_t count = 0;
-	struct request_decided decided;
-	struct error err;
-	json_t *grant;
-
-	if (request_decide(r, NULL, &decided, &err) < 0) {
-		request_fail(r, TOOL_FAIL_ARGUMENTS, err.text, NULL);
-		return;
-	}
-	grant = request_grant(r, &decided, s != NULL ? s->extras : NULL);
-	if (grant != NULL && s != NULL) {
-		(void)json_object_set_new(grant, "sandbox", json_string(s->name));
-	}
-	request_decided_finish(&decided);
-	if (grant == NULL) {
-		request_fail(r, "internal", "the decision cannot be written down", NULL);
-		return;
-	}
-	if (reply != NULL) {
-		fds[count++] = reply->fds[0];
-	}
-	if (reply != NULL && reply->fd_count == 2 + DENIAL_FDS) {
-		(void)memcpy(fds + count, reply->fds + 2, DENIAL_FDS * sizeof(*fds));
-		count += DENIAL_FDS;
-	}
-	request_reply(r, grant, count == 0 && s != NULL ? BUS_HELD : 0, fds, count);
+	(void)json_object_set_new(json_object_get(s->extras, "top"), "notice",
+		notice != NULL ? json_string(notice) : json_null());
 }
 
-static void fail_waiters(struct sandbox *s, const struct worker_reply *reply)
-{
-	while (s->waiters != NULL) {
-		struct request *r = s->waiters;
-
-		s->waiters = r->next_waiter;
-		broker_record(s->broker, r, "sandbox.failed",
-			&(struct record_fields){.kind = "sandbox",
-				.sandbox = s->name,
-				.decision = "failed",
-				.reason = reply->failure.text});
-		request_fail(r, reply->failure_type, reply->failure.text, NULL);
-	}
-}
-
-static void answer_waiters(struct sandbox *s, const struct worker_reply *reply)
-{
-	while (s->waiters != NULL) {
-		struct request *r = s->waiters;
-
-		s->waiters = r->next_waiter;
-		r->next_waiter = NULL;
-		answer(r, s, reply);
-		reply = NULL; /* the first brought it to the front */
-	}
-}
-
-static void on_started(
+static void on_looked(
 	void *arg, struct worker *worker, struct worker_reply *reply, enum worker_keep *keep)
 {
 	struct sandbox *s = arg;
+	struct bus_message drop = {.kind = BUS_DROP, .flags = BUS_IF_IDLE};
+	const char *now = json_string_value(json_object_get(reply->json, "hash"));
+	const char *notice = json_string_value(json_object_get(reply->json, "notice"));
+	const char *was = json_string_value(json_object_get(s->extras, "hash"));
 
-	s->worker = NULL;
-	if (reply->json == NULL || reply->fd_count == 0) {
-		log_warning("sandbox %s: %s", s->name, reply->failure.text);
-		fail_waiters(s, reply);
-		sandbox_free(s);
+	(void)worker;
+	(void)keep;
+	s->looker = NULL;
+	if (now == NULL) {
+		/* With this configuration there would be none; the next caller is told, too. */
+		s->state = SANDBOX_HELD;
+		fail_waiters(s, reply->failure_type, reply->failure.text);
 		return;
 	}
-	if (s->waiters == NULL) {
-		sandbox_free(s); /* nobody is left who wanted it; its lock goes with the reply */
+	if (was != NULL && strcmp(now, was) == 0) {
+		set_notice(s, NULL);
+		hold(s);
 		return;
 	}
-	s->extras = json_incref(reply->json);
-	if (reply->fd_count > 1) {
-		s->lock_fd = TAKE_FD(reply->fds[1]);
-	} else {
-		s->worker = worker;
-		*keep = WORKER_KEEP;
-	}
-	s->state = SANDBOX_HELD;
-	broker_record(s->broker, s->waiters, "sandbox.started",
-		&(struct record_fields){.kind = "sandbox", .sandbox = s->name});
-	front_event(s->broker, "sandbox.started",
-		json_pack("{s:s,s:s,s:s}", "name", s->name, "agentId", s->waiters->ref.agent_id,
-			"sessionKey", s->waiters->ref.key));
-	answer_waiters(s, reply);
+	s->state = SANDBOX_ASKED_FOR;
+	s->notice = notice != NULL ? xstrdup(notice) : NULL;
+	bus_set(&drop, BUS_NAME, s->name);
+	front_send(s->broker, &drop, NULL, 0);
 }
 
-static int start(
-	struct sandbox *s, struct decision *decision, enum sandbox_kind kind, struct error *err)
+void acquire_busy(struct broker *broker, const char *name)
 {
-	struct start_job job = {.decision = decision, .kind = kind};
+	struct sandbox *s = sandbox_find(broker, name);
 
-	s->generation = s->broker->generation;
-	return worker_start(s->broker->base,
+	if (s != NULL && s->state == SANDBOX_ASKED_FOR) {
+		set_notice(s, s->notice);
+		hold(s);
+	}
+}
+
+static int look_at(struct sandbox *s, struct decision *decision, struct error *err)
+{
+	struct acquire_job job = {.decision = decision};
+	int r = worker_start(s->broker->base,
 		&(struct worker_job){
-			.run = start_sandbox,
+			.run = acquire_work_look,
 			.run_arg = &job,
-			.done = on_started,
+			.done = on_looked,
 			.done_arg = s,
+			.ret = &s->looker,
 		},
 		err);
+
+	if (r == 0) {
+		s->state = SANDBOX_LOOKED_AT;
+	}
+	return r;
 }
 
 /* --- the question --- */
@@ -460,12 +489,9 @@ static void start_for(struct request *r, const char *name, struct decision *deci
 		request_fail(r, "busy", "too many sandboxes are being started, try again", NULL);
 		return;
 	}
-	/* Elevated commands leave one by one; the session stays where it is. */
-	decision->elevated.granted = false;
 	s = sandbox_new(r->broker, name);
 	wait_for(s, r);
-	if (start(s, decision, (r->flags & BUS_BROWSER) != 0 ? KIND_BROWSER : KIND_SANDBOX, &err) <
-		0) {
+	if (start(s, decision, &err) < 0) {
 		s->waiters = NULL;
 		sandbox_free(s);
 		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
@@ -476,13 +502,18 @@ static void acquire_decided(struct request *r, struct decision *decision)
 {
 	const char *name = key_of(decision);
 	struct sandbox *s = sandbox_find(r->broker, name);
+	struct error err;
 
 	if (s == NULL) {
 		start_for(r, name, decision);
-	} else if (s->state == SANDBOX_STARTING) {
+	} else if (s->state != SANDBOX_HELD) {
 		wait_for(s, r);
+	} else if (s->generation == r->broker->generation) {
+		(void)answer(r, s, NULL);
+	} else if (look_at(s, decision, &err) < 0) {
+		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
 	} else {
-		answer(r, s, NULL);
+		wait_for(s, r);
 	}
 }
 
@@ -520,7 +551,7 @@ void acquire_request(struct request *r)
 	struct error err;
 
 	if ((r->flags & BUS_START) == 0) {
-		answer(r, NULL, NULL);
+		(void)answer(r, NULL, NULL);
 		return;
 	}
 	if (request_decide(r, NULL, &decided, &err) < 0) {
@@ -532,7 +563,7 @@ void acquire_request(struct request *r)
 		log_warning("%s", err.text);
 	}
 	if (is_refused(r, &decided)) {
-		answer(r, NULL, NULL);
+		(void)answer(r, NULL, NULL);
 	} else {
 		acquire_decided(r, decided.decision);
 	}

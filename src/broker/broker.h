@@ -19,6 +19,7 @@
 struct audit;
 struct front;
 struct approval;
+struct pruner;
 struct sandbox;
 
 struct broker {
@@ -37,6 +38,7 @@ struct broker {
 	struct sandbox *sandboxes;
 	struct approval *approvals;
 	uint32_t approval_count;
+	struct pruner *pruner;
 	struct event *watchdog, *signals[4], *reload_event, *reload_timer;
 	int inotify_fd;
 	char *reload_problem; /* why the file is not what runs; NULL: it is */
@@ -105,6 +107,8 @@ void acquire_request(struct request *request);
 void acquire_release(struct broker *broker, const char *name);
 /* The same, and the browser's sandbox is removed: nobody could reach the browser. */
 void acquire_discard(struct broker *broker, const char *name);
+/* The front was asked to give it back, and something is at work in it. */
+void acquire_busy(struct broker *broker, const char *name);
 /* Nobody waits for it any more. */
 void acquire_forget_waiter(struct request *request);
 size_t acquire_count(const struct broker *broker);
@@ -147,6 +151,11 @@ void broker_ready(struct broker *broker); /* the front serves */
 void reload_config(struct broker *broker);
 int reload_watch(struct broker *broker, struct error *err);
 void reload_unwatch(struct broker *broker);
+
+/* --- prune.c: what nobody needs any more --- */
+
+struct pruner *pruner_start(struct broker *broker);
+struct pruner *pruner_stop(struct pruner *pruner); /* takes NULL, returns NULL */
 
 /* --- record.c: the audit log --- */
 

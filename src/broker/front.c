@@ -31,6 +31,7 @@ enum {
 	PING_S = 15,
 	/* How long it may take to finish what runs when the gateway stops. */
 	DRAIN_S = 20,
+	IDLE_SECONDS = 300, /* gateway.idleSeconds when it is not configured */
 };
 
 struct front {
@@ -124,6 +125,15 @@ static void on_release(struct broker *broker, const struct bus_packet *packet)
 	}
 }
 
+static void on_busy(struct broker *broker, const struct bus_packet *packet)
+{
+	_cleanup_free_ char *name = bus_take(&packet->message, BUS_NAME);
+
+	if (name != NULL) {
+		acquire_busy(broker, name);
+	}
+}
+
 static void kill_front(struct front *front)
 {
 	if (front->pid > 0) {
@@ -154,6 +164,9 @@ static void on_packet(void *arg, struct bus_packet *packet)
 		break;
 	case BUS_PONG:
 		broker->front->ponged = packet->message.id;
+		break;
+	case BUS_BUSY:
+		on_busy(broker, packet);
 		break;
 	case BUS_READY:
 		broker->front->ready = true;
@@ -443,11 +456,14 @@ void front_forget(struct broker *broker, const char *session)
 void front_settings(struct broker *broker)
 {
 	struct bus_message message = {.kind = BUS_SETTINGS};
+	const json_t *idle = config_get(broker->config, "gateway.idleSeconds");
 
 	send_json(broker, &message,
-		json_pack("{s:s,s:s,s:s?,s:s?}", "version", CREEL_VERSION, "brand",
+		json_pack("{s:s,s:s,s:s?,s:s?,s:I}", "version", CREEL_VERSION, "brand",
 			broker->config->brand->name, "listen", broker->listen, "socket",
-			broker->socket_path));
+			broker->socket_path, "idleSeconds",
+			json_is_integer(idle) ? json_integer_value(idle)
+					      : (json_int_t)IDLE_SECONDS));
 }
 
 bool front_is_well(const struct broker *broker)

@@ -202,14 +202,6 @@ static void record(struct acquiring *a)
 	}
 }
 
-void lifecycle_touch(struct lifecycle *lifecycle, const char *name)
-{
-	_cleanup_arena_ struct arena arena = {0};
-	const char *path = path_join(&arena, path_join(&arena, lifecycle->base, name), "lock");
-
-	(void)utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW);
-}
-
 static bool is_current(const struct acquiring *a)
 {
 	const char *hash = json_string_value(json_object_get(a->meta, "configHash"));
@@ -410,18 +402,19 @@ static int clear(struct acquiring *a, struct error *err)
 	return r;
 }
 
-static const char *recreate_hint(struct acquiring *a)
+char *lifecycle_stale_notice(const struct decision *d)
 {
-	const char *key = a->spec->scope_key;
+	_cleanup_free_ char *how =
+		d->scope == SCOPE_SESSION
+			? xasprintf("creel sandbox recreate --session '%s'", d->spec.scope_key)
+		: d->scope == SCOPE_AGENT
+			? xasprintf("creel sandbox recreate --agent %s", d->agent_id)
+			: xstrdup("creel sandbox recreate --all");
 
-	if (a->decision->scope == SCOPE_SESSION) {
-		return arena_printf(&a->arena, "creel sandbox recreate --session '%s'", key);
-	}
-	if (a->decision->scope == SCOPE_AGENT) {
-		return arena_printf(
-			&a->arena, "creel sandbox recreate --agent %s", a->decision->agent_id);
-	}
-	return "creel sandbox recreate --all";
+	return xasprintf(
+		"the configuration of this sandbox has changed, but processes run in it, so that it is "
+		"still the old one; it is made anew when they have ended, or at once with '%s'",
+		how);
 }
 
 /* It is not what the configuration asks for any more (contract D12). 1: it stays for now. */
@@ -439,10 +432,7 @@ static int replace_stale(struct acquiring *a, struct error *err)
 		return r;
 	}
 	a->ret->stale = true;
-	a->ret->notice = xasprintf(
-		"the configuration of this sandbox has changed, but processes run in it, so that it is "
-		"still the old one; it is made anew when they have ended, or at once with '%s'",
-		recreate_hint(a));
+	a->ret->notice = lifecycle_stale_notice(a->decision);
 	return 1;
 }
 
@@ -669,7 +659,9 @@ int lifecycle_acquire(struct lifecycle *lifecycle, struct decision *decision,
 		return error_plain(err, ENOTSUP, "the backend '%s' has no sandboxes that last",
 			backend_kind_name(decision->spec.backend));
 	}
-	lifecycle_prune_sometimes(lifecycle);
+	if (!opts->no_prune) {
+		lifecycle_prune_sometimes(lifecycle);
+	}
 	r = sandbox_home_lock(&a.arena, lifecycle->base, a.spec->name, true, &wait, &a.home, err);
 	if (r == 0) {
 		r = acquire_locked(&a, err);

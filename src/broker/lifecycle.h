@@ -30,6 +30,7 @@ struct lifecycle *lifecycle_close(struct lifecycle *lifecycle); /* takes NULL, r
 struct lifecycle_opts {
 	enum sandbox_kind kind;
 	bool try_lock; /* -EBUSY when somebody else works in the sandbox, instead of waiting */
+	bool no_prune; /* somebody else sees to it that idle sandboxes go */
 	/* Called once when the lock was waited for a second; NULL: nobody cares. */
 	void (*waiting)(void *arg, const char *name);
 	setup_output_fn *setup_output; /* what docker.setupCommand prints; NULL */
@@ -69,8 +70,8 @@ void lifecycle_acquired_finish(struct lifecycle_acquired *acquired);
 int lifecycle_acquire(struct lifecycle *lifecycle, struct decision *decision,
 	const struct lifecycle_opts *opts, struct lifecycle_acquired *ret, struct error *err);
 
-/* Somebody who holds a sandbox used it: keeps it from being pruned. */
-void lifecycle_touch(struct lifecycle *lifecycle, const char *name);
+/* What callers are told of a sandbox that is not today's, but in which processes run; heap memory. */
+char *lifecycle_stale_notice(const struct decision *decision);
 
 /* Docker: what the engine says of the container of a resolved decision, a new reference; NULL: there is
  * none. */

@@ -250,6 +250,7 @@ void broker_ready(struct broker *broker)
 	if (!told) {
 		told = true;
 		(void)notify_send("READY=1");
+		broker->pruner = pruner_start(broker);
 		log_info("ready: %s%s%s", broker->socket_path,
 			broker->listen != NULL ? ", http://" : "",
 			broker->listen != NULL ? broker->listen : "");
@@ -298,6 +299,7 @@ static int set_up(struct broker *broker, struct error *err)
 static void tear_down(struct broker *broker)
 {
 	front_free(broker);
+	broker->pruner = pruner_stop(broker->pruner);
 	reload_unwatch(broker);
 	for (size_t i = 0; i < ARRAY_SIZE(broker->signals); i++) {
 		if (broker->signals[i] != NULL) {

@@ -208,6 +208,9 @@ int worker_start(struct event_base *base, const struct worker_job *job, struct e
 	worker->arg = job->done_arg;
 	worker->channel = bus_channel_new(base, pair[0], &channel_ops, worker);
 	workers++;
+	if (job->ret != NULL) {
+		*job->ret = worker;
+	}
 	return 0;
 }
 

@@ -51,6 +51,7 @@ struct worker_job {
 	void *run_arg;
 	worker_done_fn done;
 	void *done_arg;
+	struct worker **ret; /* for worker_release() before done; NULL: it is not wanted */
 };
 int worker_start(struct event_base *base, const struct worker_job *job, struct error *err);
 /* Let go of one that was kept, or that has not answered yet (done does not come then). */

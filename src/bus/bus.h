@@ -32,13 +32,15 @@ enum bus_kind {
 	BUS_AUDIT, /* caller, session, NAME, JSON: what the front saw, for the log */
 	BUS_PONG, /* answer to BUS_PING, its id */
 	BUS_READY, /* the front is confined and serves */
+	BUS_BUSY, /* NAME: the answer to BUS_DROP with BUS_IF_IDLE: it is at work, and is given back
+		   * when that has ended */
 	/* The broker's. */
 	BUS_REPLY = 33, /* JSON, fds */
 	BUS_FAILURE, /* TYPE, MESSAGE, HINT */
 	BUS_EVENT, /* NAME, JSON: something happened */
 	BUS_SETTINGS, /* JSON: see gateway_settings(); the first message of all */
 	BUS_FORGET, /* SESSION or NAME: grants of it are void. Both absent: all grants */
-	BUS_DROP, /* NAME: the sandbox is being removed, its stream is to be closed */
+	BUS_DROP, /* NAME: its stream is to be closed; BUS_RELEASE tells that it is */
 	BUS_PING, /* are you there */
 	BUS_STOP, /* take nothing new, finish what runs, exit */
 };
@@ -52,7 +54,8 @@ enum bus_flag {
 	BUS_HELD = 32, /* REPLY: no stream comes along, the front has it */
 	BUS_BROWSER = 64, /* ACQUIRE: the sandbox of the session's browser is meant */
 	BUS_REMOVE = 128, /* RELEASE: it is of no use, and is taken away */
-	BUS_FLAGS_ = 255,
+	BUS_IF_IDLE = 256, /* DROP: not while anything is at work in it */
+	BUS_FLAGS_ = 511,
 };
 
 enum bus_field {

@@ -685,6 +685,10 @@ const struct schema_row schema_rows[] = {
 	{.path = "gateway.socket", .type = SCHEMA_STRING, .def = "\"<state>/creel.sock\"",
 		.since = "creel",
 		.doc = "The unix socket."},
+	{.path = "gateway.idleSeconds", .type = SCHEMA_INT, .min = 1, .max = 86400, .def = "300",
+		.since = "creel",
+		.doc = "A sandbox in which nothing was at work for so long is let go of: it goes on, and "
+		       "`prune` counts from then."},
 	{.path = "gateway.tokens", .type = SCHEMA_LIST, .since = "creel",
 		.doc = "Who may call, and what each may do."},
 	{.path = "gateway.tokens[]", .type = SCHEMA_OBJECT, .since = "creel", .check = check_token,

@@ -24,6 +24,10 @@ struct front_box {
 	struct link *link;
 	struct event *read, *write, *timer;
 	struct event *hello; /* how long it is waited for; NULL: it came */
+	struct event *idle; /* when to look whether it is used at all */
+	uint64_t serial, used_ns;
+	unsigned users; /* beside the tools */
+	bool outdated;
 	struct box_session *sessions;
 	struct gateway_call *waiting;
 	struct denials *denials; /* NULL: its sandbox does not tell */
@@ -85,6 +89,11 @@ struct link *box_link(struct front_box *box)
 	return box->link;
 }
 
+uint64_t box_serial(const struct front_box *box)
+{
+	return box->serial;
+}
+
 static void found_free(struct found *f)
 {
 	free(f->session);
@@ -138,6 +147,7 @@ static void box_close(struct front_box *box, const struct error *why)
 	event_free(box->read);
 	event_free(box->write);
 	event_free(box->timer);
+	event_free(box->idle);
 	if (box->hello != NULL) {
 		event_free(box->hello);
 	}
@@ -348,6 +358,93 @@ static void start_waiting(struct gateway *gateway, const char *name)
 	}
 }
 
+/* --- is it used? --- */
+
+void box_use(struct front_box *box)
+{
+	box->users++;
+}
+
+void box_unuse(struct front_box *box)
+{
+	box->users--;
+	box->used_ns = clock_now_ns();
+	box_update(box);
+}
+
+static bool is_at_work(const struct front_box *box)
+{
+	bool working = box->hello != NULL || box->waiting != NULL || box->users > 0;
+
+	for (const struct box_session *s = box->sessions; s != NULL && !working; s = s->next) {
+		working = tool_session_is_at_work(s->tools);
+	}
+	for (const struct found *f = box->found; f != NULL && !working; f = f->next) {
+		working = f->process.running;
+	}
+	return working;
+}
+
+/* Ended processes that somebody may still ask about: what was shown of them is known here alone. */
+static bool is_remembering(const struct front_box *box)
+{
+	const struct box_session *s = box->sessions;
+
+	while (s != NULL && !tool_session_has_processes(s->tools)) {
+		s = s->next;
+	}
+	return s != NULL;
+}
+
+static void wait_idle(struct front_box *box, uint64_t now)
+{
+	uint64_t due = box->used_ns + box->gateway->idle_ns;
+	uint64_t left = due > now ? due - now : box->gateway->idle_ns;
+	struct timeval delay = {.tv_sec = (time_t)(left / NS_PER_S),
+		.tv_usec = (suseconds_t)(left % NS_PER_S / 1000)};
+
+	(void)event_add(box->idle, &delay);
+}
+
+static void on_idle(evutil_socket_t fd, short events, void *arg)
+{
+	struct front_box *box = arg;
+	uint64_t now = clock_now_ns();
+	struct error why;
+
+	(void)fd;
+	(void)events;
+	if (is_at_work(box)) {
+		box->used_ns = now;
+	} else if (box->outdated ||
+		   (now - box->used_ns >= box->gateway->idle_ns && !is_remembering(box))) {
+		(void)error_plain(&why, ECANCELED, "the sandbox was not used");
+		box_close(box, &why);
+		return;
+	}
+	wait_idle(box, now);
+}
+
+void box_set_outdated(struct front_box *box, bool outdated)
+{
+	box->outdated = outdated;
+}
+
+bool box_give_back(struct gateway *gateway, const char *name, bool *ret_closed)
+{
+	struct front_box *box = box_find(gateway, name);
+
+	if (box == NULL) {
+		return false;
+	}
+	*ret_closed = !is_at_work(box);
+	box->outdated = true;
+	if (*ret_closed) {
+		box_drop(gateway, name);
+	}
+	return true;
+}
+
 /* --- the loop --- */
 
 static uint64_t next_deadline(const struct front_box *box)
@@ -380,6 +477,9 @@ void box_update(struct front_box *box)
 	} else {
 		(void)event_add(box->timer, &delay);
 	}
+	if (box->outdated && !is_at_work(box)) {
+		event_active(box->idle, EV_TIMEOUT, 1); /* not here: callers go on using it */
+	}
 }
 
 static void after_event(struct front_box *box)
@@ -397,6 +497,7 @@ static void pump(struct front_box *box, short revents)
 {
 	struct error why;
 
+	box->used_ns = clock_now_ns();
 	if (link_pump(box->link, revents, &why) < 0) {
 		log_info("sandbox %s: %s", box->name, why.text);
 		box_close(box, &why);
@@ -434,6 +535,7 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 
 struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd)
 {
+	static uint64_t serial;
 	struct front_box *box = xcalloc(1, sizeof(*box));
 	struct timeval patience = {.tv_sec = HELLO_TIMEOUT_S};
 
@@ -445,6 +547,9 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 		.backend = xstrdup(grant->backend != NULL ? grant->backend : "unknown"),
 		.link = link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once,
 			&link_ops, box),
+		.serial = ++serial,
+		.used_ns = clock_now_ns(),
+		.outdated = grant->notice != NULL,
 	};
 	if (box->next != NULL) {
 		box->next->slot = &box->next;
@@ -454,9 +559,11 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 		gateway->base, link_fd(box->link), EV_READ | EV_PERSIST, on_readable, box);
 	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
 	box->timer = evtimer_new(gateway->base, on_timer, box);
+	box->idle = evtimer_new(gateway->base, on_idle, box);
 	box->hello = evtimer_new(gateway->base, on_no_hello, box);
 	(void)event_add(box->hello, &patience);
 	(void)event_add(box->read, NULL);
+	wait_idle(box, box->used_ns);
 	return box;
 }
 

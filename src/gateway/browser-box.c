@@ -23,7 +23,8 @@ struct browser_box {
 	struct link *link;
 	struct browser *browser; /* NULL: no hello yet */
 	char **env; /* of its processes; the strings are the grant's */
-	struct event *read, *write, *timer, *hello, *discard;
+	struct event *read, *write, *timer, *hello, *discard, *idle;
+	uint64_t used_ns;
 	bool discarded;
 	struct browser_place *places; /* who waits for hello, and who is there */
 	bool ready_now; /* within a pump: who waits hears of it behind it */
@@ -95,6 +96,7 @@ static void close_box(struct browser_box *box, const struct error *why)
 	event_free(box->timer);
 	event_free(box->hello);
 	event_free(box->discard);
+	event_free(box->idle);
 	box->link = link_free(box->link);
 	release.flags = box->discarded ? BUS_REMOVE : 0;
 	bus_set(&release, BUS_NAME, box->name);
@@ -189,6 +191,34 @@ static void on_no_hello(evutil_socket_t fd, short events, void *arg)
 	close_box(arg, &why);
 }
 
+static bool is_used(const struct browser_box *box)
+{
+	return box->places != NULL || box->browser == NULL;
+}
+
+/* Nobody drives it, nobody watches: it goes on by itself. */
+static void on_idle(evutil_socket_t fd, short events, void *arg)
+{
+	struct browser_box *box = arg;
+	uint64_t idle_ns = box->gateway->idle_ns, now = clock_now_ns();
+	uint64_t left;
+	struct timeval delay;
+	struct error why;
+
+	(void)fd;
+	(void)events;
+	box->used_ns = is_used(box) ? now : box->used_ns;
+	if (now - box->used_ns >= idle_ns) {
+		(void)error_plain(&why, ECANCELED, "the browser was not used");
+		close_box(box, &why);
+		return;
+	}
+	left = box->used_ns + idle_ns - now;
+	delay = (struct timeval){.tv_sec = (time_t)(left / NS_PER_S),
+		.tv_usec = (suseconds_t)(left % NS_PER_S / 1000)};
+	(void)event_add(box->idle, &delay);
+}
+
 /* The image's variables, then what the configuration declares. */
 static char **collect_env(const struct grant *grant)
 {
@@ -261,6 +291,9 @@ static struct browser_box *box_open(struct gateway *gateway, struct held_grant *
 	box->discard = evtimer_new(gateway->base, on_discarded, box);
 	(void)event_add(box->hello, &patience);
 	(void)event_add(box->read, NULL);
+	box->idle = evtimer_new(gateway->base, on_idle, box);
+	box->used_ns = clock_now_ns();
+	on_idle(-1, 0, box);
 	return box;
 }
 
@@ -273,6 +306,20 @@ void browser_box_drop(struct gateway *gateway, const char *name)
 		(void)error_plain(&why, ECANCELED, "the browser's sandbox was taken down");
 		close_box(box, &why);
 	}
+}
+
+bool browser_box_give_back(struct gateway *gateway, const char *name, bool *ret_closed)
+{
+	const struct browser_box *box = box_named(gateway, name);
+
+	if (box == NULL) {
+		return false;
+	}
+	*ret_closed = !is_used(box);
+	if (*ret_closed) {
+		browser_box_drop(gateway, name);
+	}
+	return true;
 }
 
 void browser_boxes_free(struct gateway *gateway)
@@ -322,6 +369,7 @@ void browser_place_leave(struct browser_place *place)
 	for (at = &place->box->places; *at != place; at = &(*at)->next) {
 	}
 	*at = place->next;
+	place->box->used_ns = clock_now_ns();
 	place->box = NULL;
 }
 

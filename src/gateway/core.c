@@ -253,6 +253,9 @@ struct front_box *gateway_box_for(
 			  packet->fd_count > 0 && packet->fds[0] >= 0;
 
 	if (grant->sandbox == NULL || !has_stream) {
+		if (box != NULL) {
+			box_set_outdated(box, grant->notice != NULL);
+		}
 		return box;
 	}
 	if (box != NULL) {

@@ -25,7 +25,7 @@ struct exec_relay {
 	struct question *acquisition;
 	struct held_grant *held;
 	char *box_name;
-	struct link *link; /* of that box: compared, not used */
+	uint64_t serial; /* of that box; 0: not in it yet */
 	struct relay *relay;
 	struct event *read, *write, *retry;
 	struct arena arena; /* what the command's frame is given */
@@ -33,6 +33,23 @@ struct exec_relay {
 };
 
 enum { READY_TRIES = 1000, READY_STEP_MS = 10 };
+
+/* The box that it came into; NULL: that is gone, whatever has its name now. */
+static struct front_box *own_box(const struct exec_relay *x)
+{
+	struct front_box *box = x->serial > 0 ? box_find(x->gateway, x->box_name) : NULL;
+
+	return box != NULL && box_serial(box) == x->serial ? box : NULL;
+}
+
+static void leave_box(struct exec_relay *x)
+{
+	struct front_box *box = own_box(x);
+
+	if (box != NULL) {
+		box_unuse(box);
+	}
+}
 
 static void relay_end(struct exec_relay *x)
 {
@@ -44,6 +61,7 @@ static void relay_end(struct exec_relay *x)
 		event_free(x->read);
 		event_free(x->write);
 	}
+	leave_box(x);
 	if (x->retry != NULL) {
 		event_free(x->retry);
 	}
@@ -156,10 +174,9 @@ static int on_spawn(
 	void *arg, struct wire_bytes payload, struct wire_spawn *spawn, struct error *err)
 {
 	struct exec_relay *x = arg;
-	struct front_box *box = box_find(x->gateway, x->box_name);
 
 	(void)payload;
-	if (box == NULL || box_link(box) != x->link) {
+	if (own_box(x) == NULL) {
 		return error_plain(err, EPIPE, "the sandbox is gone");
 	}
 	spawn->flags &= ~(uint32_t)(WIRE_SPAWN_LAST | WIRE_SPAWN_DETACHED | WIRE_SPAWN_LOGIN_ENV);
@@ -239,10 +256,11 @@ static void upgrade(struct exec_relay *x, struct front_box *box)
 	int fd = TAKE_FD(x->fd);
 
 	say(fd, switched, sizeof(switched) - 1);
-	x->link = box_link(box);
+	x->serial = box_serial(box);
+	box_use(box);
 	x->read = event_new(x->gateway->base, fd, EV_READ | EV_PERSIST, on_readable, x);
 	x->write = event_new(x->gateway->base, fd, EV_WRITE, on_writable, x);
-	x->relay = relay_new(fd, x->link, &relay_ops, x);
+	x->relay = relay_new(fd, box_link(box), &relay_ops, x);
 	(void)event_add(x->read, NULL);
 	if (relay_feed(x->relay, x->early.data, x->early.len, &why) < 0) {
 		relay_end(x);
@@ -279,6 +297,8 @@ static void go(struct exec_relay *x, struct front_box *box)
 	on_retry(-1, 0, x);
 }
 
+static void acquire(struct exec_relay *x);
+
 static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
 {
 	struct exec_relay *x = arg;
@@ -310,10 +330,30 @@ static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_
 	}
 	box = gateway_box_for(x->gateway, x->held->grant, packet);
 	if (box == NULL) {
-		refuse_plain(x, TOOL_FAIL_UNAVAILABLE, "the sandbox ended, try again");
+		/* Its stream ended while the answer was on the way. */
+		held_grant_put(TAKE_PTR(x->held));
+		acquire(x);
 		return;
 	}
 	go(x, box);
+}
+
+static void acquire(struct exec_relay *x)
+{
+	struct bus_message message = {.kind = BUS_ACQUIRE, .flags = BUS_START};
+	struct question *asked;
+	int fd;
+
+	question_caller(&message, &x->copy.caller, &fd);
+	bus_set(&message, BUS_AGENT, x->agent);
+	bus_set(&message, BUS_SESSION, x->session);
+	bus_set(&message, BUS_WORKSPACE, x->workspace);
+	bus_set(&message, BUS_TOOL, "exec");
+	/* When it cannot even be asked, on_grant() has ended x. */
+	asked = question_ask(x->gateway, &message, fd, on_grant, x);
+	if (asked != NULL) {
+		x->acquisition = asked;
+	}
 }
 
 static char *take_text(const json_t *body, const char *key)
@@ -325,10 +365,7 @@ static char *take_text(const json_t *body, const char *key)
 
 void exec_relay_start(struct gateway *gateway, const struct exec_relay_opts *opts)
 {
-	struct bus_message message = {.kind = BUS_ACQUIRE, .flags = BUS_START};
 	struct exec_relay *x = xcalloc(1, sizeof(*x));
-	struct question *asked;
-	int fd;
 
 	*x = (struct exec_relay){
 		.gateway = gateway,
@@ -340,14 +377,5 @@ void exec_relay_start(struct gateway *gateway, const struct exec_relay_opts *opt
 	};
 	caller_copy_init(&x->copy, opts->caller);
 	buf_add(&x->early, opts->early, opts->early_len);
-	question_caller(&message, &x->copy.caller, &fd);
-	bus_set(&message, BUS_AGENT, x->agent);
-	bus_set(&message, BUS_SESSION, x->session);
-	bus_set(&message, BUS_WORKSPACE, x->workspace);
-	bus_set(&message, BUS_TOOL, "exec");
-	/* When it cannot even be asked, on_grant() has ended x. */
-	asked = question_ask(gateway, &message, fd, on_grant, x);
-	if (asked != NULL) {
-		x->acquisition = asked;
-	}
+	acquire(x);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
@@ -23,6 +24,8 @@ static void on_settings(struct gateway *gateway, struct bus_packet *packet)
 	}
 	json_decref(gateway->settings);
 	gateway->settings = settings;
+	gateway->idle_ns =
+		(uint64_t)json_integer_value(json_object_get(settings, "idleSeconds")) * NS_PER_S;
 	if (first && gateway->settled != NULL) {
 		gateway->settled(gateway->arg);
 	}
@@ -52,13 +55,31 @@ static void on_forget(struct gateway *gateway, const struct bus_packet *packet)
 	grants_forget(gateway->grants, session);
 }
 
+static void say_busy(struct gateway *gateway, const char *name)
+{
+	struct bus_message busy = {.kind = BUS_BUSY};
+	struct error ignored;
+
+	bus_set(&busy, BUS_NAME, name);
+	(void)bus_channel_send(gateway->bus, &busy, NULL, 0, &ignored);
+}
+
+/* One that is not here any more was given back: the broker hears that before it could hear more. */
 static void on_drop(struct gateway *gateway, const struct bus_packet *packet)
 {
 	_cleanup_free_ char *name = bus_take(&packet->message, BUS_NAME);
+	bool closed = true;
 
-	if (name != NULL) {
+	if (name == NULL) {
+		return;
+	}
+	if ((packet->message.flags & BUS_IF_IDLE) == 0) {
 		box_drop(gateway, name);
 		browser_box_drop(gateway, name);
+	} else if ((box_give_back(gateway, name, &closed) ||
+			   browser_box_give_back(gateway, name, &closed)) &&
+		   !closed) {
+		say_busy(gateway, name);
 	}
 }
 
@@ -100,6 +121,7 @@ static void on_packet(void *arg, struct bus_packet *packet)
 	case BUS_AUDIT:
 	case BUS_PONG:
 	case BUS_READY:
+	case BUS_BUSY:
 		log_error("the broker sent what only the front sends");
 		break;
 	}

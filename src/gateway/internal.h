@@ -81,6 +81,8 @@ void browser_place_enter(struct browser_place *place, const struct gateway_calle
 void browser_place_discard(struct browser_place *place);
 void browser_place_leave(struct browser_place *place); /* safe to repeat */
 void browser_box_drop(struct gateway *gateway, const char *name);
+/* As box_give_back(). */
+bool browser_box_give_back(struct gateway *gateway, const char *name, bool *ret_closed);
 void browser_boxes_free(struct gateway *gateway);
 
 /* --- box.c: a sandbox whose stream is here --- */
@@ -113,6 +115,8 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held);
 /* Its background processes are killed, its calls end. */
 void box_end_session(struct gateway *gateway, const char *session_key);
 struct link *box_link(struct front_box *box);
+/* Tells one from the next of its name; never 0. */
+uint64_t box_serial(const struct front_box *box);
 /* May a call of this grant start now? creel-init has said hello, and told what was left there. One that
  * may not waits: gateway_call_go() or gateway_call_lost() of it follows. */
 bool box_is_ready(struct front_box *box, struct held_grant *held);
@@ -120,8 +124,17 @@ void box_wait(struct front_box *box, struct gateway_call *call);
 void box_unwait(struct gateway_call *call);
 /* After anything that may have queued bytes or set a time: wait for it. */
 void box_update(struct front_box *box);
+/* Somebody works in it by its link, beside the tools. */
+void box_use(struct front_box *box);
+void box_unuse(struct front_box *box);
+/* The configuration has left it behind, or not: one that has been is given back when nothing is at work in
+ * it, so that the next call makes it anew (contract D12). */
+void box_set_outdated(struct front_box *box, bool outdated);
 /* The broker wants it back, or we end. */
 void box_drop(struct gateway *gateway, const char *name);
+/* The broker wants it back if nothing is at work in it; else it is outdated from here on. false: there is
+ * none of that name. */
+bool box_give_back(struct gateway *gateway, const char *name, bool *ret_closed);
 void boxes_free(struct gateway *gateway);
 /* Callbacks of links must not free links: this does it a turn later. */
 void box_free_link_later(struct gateway *gateway, struct link *link);
@@ -150,6 +163,7 @@ struct gateway {
 	struct bus_channel *bus;
 	int images_fd; /* creel-image's control socket; FD_NONE: none */
 	json_t *settings;
+	uint64_t idle_ns; /* after so long without work a sandbox is given back */
 	struct metrics *metrics;
 	struct grants *grants;
 	struct front_box *boxes;

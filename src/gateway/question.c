@@ -103,6 +103,25 @@ static void answer_failure(struct question *q, const struct bus_packet *packet)
 	done(arg, NULL, &failure);
 }
 
+/* A stream that came for nobody: the broker takes it for ours until it hears otherwise. */
+static void give_back(struct gateway *gateway, struct bus_packet *packet)
+{
+	struct bus_message release = {.kind = BUS_RELEASE};
+	struct error ignored;
+	json_t *grant;
+
+	if (packet->message.kind != BUS_REPLY || (packet->message.flags & BUS_HELD) != 0 ||
+		packet->fd_count == 0) {
+		return;
+	}
+	grant = bus_packet_json(packet, &ignored);
+	bus_set(&release, BUS_NAME, json_string_value(json_object_get(grant, "sandbox")));
+	if (release.fields[BUS_NAME].data != NULL) {
+		(void)bus_channel_send(gateway->bus, &release, NULL, 0, &ignored);
+	}
+	json_decref(grant);
+}
+
 void question_answered(struct gateway *gateway, struct bus_packet *packet)
 {
 	struct question *q = gateway->questions;
@@ -113,7 +132,8 @@ void question_answered(struct gateway *gateway, struct bus_packet *packet)
 		q = q->next;
 	}
 	if (q == NULL) {
-		return; /* forgotten meanwhile */
+		give_back(gateway, packet); /* forgotten meanwhile */
+		return;
 	}
 	if (packet->message.kind == BUS_FAILURE) {
 		answer_failure(q, packet);

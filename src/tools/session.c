@@ -120,6 +120,21 @@ size_t tool_session_running(const struct tool_session *session)
 	return count;
 }
 
+bool tool_session_has_processes(const struct tool_session *session)
+{
+	return session->processes != NULL;
+}
+
+bool tool_session_is_at_work(const struct tool_session *session)
+{
+	const struct tool_process *p = session->processes;
+
+	while (p != NULL && p->ended) {
+		p = p->next;
+	}
+	return session->calls != NULL || p != NULL;
+}
+
 static struct tool_call *call_new(struct tool_session *session, const struct tool_call_opts *opts)
 {
 	struct tool_call *call = xcalloc(1, sizeof(*call));

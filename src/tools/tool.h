@@ -165,6 +165,11 @@ void tool_session_browser_lost(struct tool_session *session, const struct error 
 /* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */
 size_t tool_session_running(const struct tool_session *session);
 
+/* A call, or any process that was started here. */
+bool tool_session_is_at_work(const struct tool_session *session);
+/* Processes, ended ones too, that `process` still answers about. */
+bool tool_session_has_processes(const struct tool_session *session);
+
 typedef void (*tool_done_fn)(void *arg, struct tool_result *result);
 /* Progress while a command runs: raw bytes of the merged output. */
 typedef void (*tool_progress_fn)(void *arg, const char *data, size_t len);

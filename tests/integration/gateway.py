@@ -137,12 +137,17 @@ class Gateway:
     def text(self, *args, **kwargs):
         return self.call(*args, **kwargs)["content"][0]["text"]
 
+    def env(self):
+        return {**BASE_ENV, "HOME": str(self.home)}
+
+    def creel_argv(self, *argv):
+        return [find_creel(), *map(str, argv)]
+
     def creel(self, *argv, **kwargs):
         """The command line of the same home."""
         kwargs.setdefault("stdin", subprocess.DEVNULL)
-        return subprocess.run([find_creel(), *map(str, argv)], capture_output=True, text=True,
-                              env={**BASE_ENV, "HOME": str(self.home)}, cwd=self.home,
-                              check=False, timeout=60, **kwargs)
+        return subprocess.run(self.creel_argv(*argv), capture_output=True, text=True, env=self.env(),
+                              cwd=self.home, check=False, timeout=60, **kwargs)
 
     def sandboxes(self):
         """Names of all that there are, asked of the host and not of the gateway."""

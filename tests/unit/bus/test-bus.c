@@ -25,6 +25,7 @@ static const enum bus_kind all_kinds[] = {
 	BUS_AUDIT,
 	BUS_PONG,
 	BUS_READY,
+	BUS_BUSY,
 	BUS_REPLY,
 	BUS_FAILURE,
 	BUS_EVENT,
