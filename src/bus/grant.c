@@ -69,6 +69,8 @@ static json_t *settings_of(const struct decision *d)
 	return settings;
 }
 
+/* Where binds come from is the broker's to know; where they go, and that they are read-only, is told when
+ * something is refused there. */
 static json_t *mounts_of(const struct sandbox_spec *spec)
 {
 	json_t *array = json_array();
@@ -76,24 +78,52 @@ static json_t *mounts_of(const struct sandbox_spec *spec)
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		const struct spec_mount *m = &spec->mounts[i];
 
-		if (m->kind != MOUNT_BIND) {
-			(void)json_array_append_new(
-				array, json_pack("{s:i,s:o,s:o}", "kind", (int)m->kind, "source",
-					       text_or_null(m->source), "target",
-					       text_or_null(m->target)));
-		}
+		(void)json_array_append_new(
+			array, json_pack("{s:i,s:o,s:o,s:b,s:o}", "kind", (int)m->kind, "source",
+				       text_or_null(m->kind != MOUNT_BIND ? m->source : NULL),
+				       "target", text_or_null(m->target), "readOnly", m->read_only,
+				       "key", text_or_null(m->key)));
 	}
 	return array;
 }
 
+static json_t *ulimits_of(const struct sandbox_spec *spec)
+{
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < spec->ulimit_count; i++) {
+		const struct spec_ulimit *limit = &spec->ulimits[i];
+
+		(void)json_array_append_new(
+			array, json_pack("{s:o,s:I,s:I}", "name", text_or_null(limit->name), "soft",
+				       (json_int_t)limit->soft, "hard", (json_int_t)limit->hard));
+	}
+	return array;
+}
+
+/* What refuses, so that a refusal can name it. */
+static void add_limits(const struct sandbox_spec *spec, json_t *object)
+{
+	(void)json_object_set_new(object, "network", text_or_null(spec->network));
+	(void)json_object_set_new(object, "memory", json_integer(spec->memory));
+	(void)json_object_set_new(object, "pids", json_integer(spec->pids_limit));
+	(void)json_object_set_new(object, "readOnlyRoot", json_boolean(spec->read_only_root));
+	(void)json_object_set_new(object, "tmpfs", list_of(&spec->tmpfs));
+	(void)json_object_set_new(object, "ulimits", ulimits_of(spec));
+}
+
 static json_t *spec_of(const struct sandbox_spec *spec)
 {
-	return json_pack("{s:i,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:o}", "backend", (int)spec->backend,
-		"name", text_or_null(spec->name), "workdir", text_or_null(spec->workdir), "access",
-		(int)spec->access, "workspace", text_or_null(spec->workspace_dir), "agentWorkspace",
+	json_t *object = json_pack("{s:i,s:o,s:o,s:i,s:o,s:o,s:o,s:I,s:I,s:o}", "backend",
+		(int)spec->backend, "name", text_or_null(spec->name), "workdir",
+		text_or_null(spec->workdir), "access", (int)spec->access, "workspace",
+		text_or_null(spec->workspace_dir), "agentWorkspace",
 		text_or_null(spec->agent_workspace_dir), "env", list_of(&spec->env), "outputLimit",
 		(json_int_t)spec->output_limit_chars, "ringBytes", (json_int_t)spec->ring_bytes,
 		"mounts", mounts_of(spec));
+
+	add_limits(spec, object);
+	return object;
 }
 
 static json_t *elevated_of(const struct decision *d)
@@ -206,10 +236,38 @@ static void get_mounts(struct arena *a, const json_t *array, struct sandbox_spec
 			.kind = (enum spec_mount_kind)get_int(mount, "kind"),
 			.source = get_text(mount, "source"),
 			.target = get_text(mount, "target"),
+			.read_only = get_bool(mount, "readOnly"),
+			.key = get_text(mount, "key"),
 		};
 	}
 	spec->mounts = mounts;
 	spec->mount_count = json_array_size(array);
+}
+
+static void get_ulimits(struct arena *a, const json_t *array, struct sandbox_spec *spec)
+{
+	struct spec_ulimit *limits = arena_calloc(a, json_array_size(array) + 1, sizeof(*limits));
+
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		const json_t *limit = json_array_get(array, i);
+		const char *name = get_text(limit, "name");
+
+		limits[i] = (struct spec_ulimit){.name = name != NULL ? name : "",
+			.soft = get_int(limit, "soft"),
+			.hard = get_int(limit, "hard")};
+	}
+	spec->ulimits = limits;
+	spec->ulimit_count = json_array_size(array);
+}
+
+static void get_limits(struct arena *a, const json_t *object, struct sandbox_spec *spec)
+{
+	spec->network = get_text(object, "network");
+	spec->memory = get_int(object, "memory");
+	spec->pids_limit = get_int(object, "pids");
+	spec->read_only_root = get_bool(object, "readOnlyRoot");
+	get_list(a, json_object_get(object, "tmpfs"), &spec->tmpfs);
+	get_ulimits(a, json_object_get(object, "ulimits"), spec);
 }
 
 static void get_spec(struct arena *a, const json_t *object, struct sandbox_spec *spec)
@@ -224,6 +282,7 @@ static void get_spec(struct arena *a, const json_t *object, struct sandbox_spec 
 	spec->output_limit_chars = get_int(object, "outputLimit");
 	spec->ring_bytes = get_int(object, "ringBytes");
 	get_mounts(a, json_object_get(object, "mounts"), spec);
+	get_limits(a, object, spec);
 }
 
 static void get_elevated(struct arena *a, const json_t *object, struct decision *d)

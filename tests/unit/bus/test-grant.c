@@ -20,7 +20,8 @@ static const char *const configs[] = {
 	"{}",
 	"{\"agents\":{\"defaults\":{\"sandbox\":{\"mode\":\"off\"}}}}",
 	"{\"agents\":{\"defaults\":{\"sandbox\":{\"mode\":\"all\",\"workspaceAccess\":\"ro\",\"docker\":{"
-	"\"env\":{\"A\":\"1\",\"API_KEY\":\"s\"}}}},\"list\":[{\"id\":\"work\",\"tools\":{\"exec\":{"
+	"\"env\":{\"A\":\"1\",\"API_KEY\":\"s\"},\"memory\":\"64m\",\"pidsLimit\":9,"
+	"\"tmpfs\":[\"/tmp:size=1m\"],\"ulimits\":{\"fsize\":4096},\"binds\":[\"/srv/x:/x:ro\"]}}},\"list\":[{\"id\":\"work\",\"tools\":{\"exec\":{"
 	"\"backgroundMs\":50,\"pathPrepend\":[\"/x\"]},\"deny\":[\"write\"]}}]},"
 	"\"tools\":{\"exec\":{\"timeoutSec\":7,\"host\":\"sandbox\"},\"fs\":{\"workspaceOnly\":true},"
 	"\"elevated\":{\"allowFrom\":{\"telegram\":[\"1\"]}}},"
@@ -83,6 +84,31 @@ static void assert_elevated(const struct decision *a, const struct decision *b)
 	}
 }
 
+/* What refuses, so that a refusal can name it. */
+static void assert_limits(const struct sandbox_spec *a, const struct sandbox_spec *b)
+{
+	assert_text(a->network, b->network);
+	assert_int_equal(a->memory, b->memory);
+	assert_int_equal(a->pids_limit, b->pids_limit);
+	assert_int_equal(a->read_only_root, b->read_only_root);
+	assert_list(&a->tmpfs, &b->tmpfs);
+	assert_int_equal(a->ulimit_count, b->ulimit_count);
+	for (size_t i = 0; i < a->ulimit_count; i++) {
+		assert_string_equal(a->ulimits[i].name, b->ulimits[i].name);
+		assert_int_equal(a->ulimits[i].soft, b->ulimits[i].soft);
+		assert_int_equal(a->ulimits[i].hard, b->ulimits[i].hard);
+	}
+	assert_int_equal(a->mount_count, b->mount_count);
+	for (size_t i = 0; i < a->mount_count; i++) {
+		assert_int_equal(a->mounts[i].kind, b->mounts[i].kind);
+		assert_text(a->mounts[i].target, b->mounts[i].target);
+		assert_int_equal(a->mounts[i].read_only, b->mounts[i].read_only);
+		assert_text(a->mounts[i].key, b->mounts[i].key);
+		/* The host's own paths stay with the broker. */
+		assert_true(a->mounts[i].kind != MOUNT_BIND || b->mounts[i].source == NULL);
+	}
+}
+
 static void assert_same(const struct decision *a, const struct decision *b)
 {
 	assert_text(a->agent_id, b->agent_id);
@@ -97,6 +123,7 @@ static void assert_same(const struct decision *a, const struct decision *b)
 	assert_list(&a->spec.env, &b->spec.env);
 	assert_int_equal(a->spec.ring_bytes, b->spec.ring_bytes);
 	assert_int_equal(a->spec.output_limit_chars, b->spec.output_limit_chars);
+	assert_limits(&a->spec, &b->spec);
 	assert_string_equal(a->config->brand->name, b->config->brand->name);
 	assert_text(a->config->home, b->config->home);
 	assert_text(decision_provenance(a, "sandbox.workspaceAccess"),
