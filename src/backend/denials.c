@@ -29,7 +29,7 @@ enum counter { COUNT_ROUTES, COUNT_LOOKUPS, COUNT_MEMORY, COUNT_PIDS, COUNT_COUN
 
 struct denials {
 	struct denial_fds fds;
-	struct sandbox_spec spec; /* network, memory, pids_limit */
+	struct sandbox_spec spec; /* backend, network, memory, pids_limit */
 	char *network; /* owned */
 	struct arena arena; /* of the rows that were told last */
 	uint64_t next; /* sequence of the event to read next */
@@ -109,6 +109,14 @@ void denial_ring_add(int fd, const struct denial_event *event)
 	}
 }
 
+static uint64_t last_sequence(const struct denials *d)
+{
+	uint64_t last;
+
+	return d->fds.ring >= 0 && pread(d->fds.ring, &last, sizeof(last), 0) == sizeof(last) ? last
+											      : 0;
+}
+
 static void keep_waiting(struct denials *d, const struct denial_event *event)
 {
 	if (d->waiting_count == RING_EVENTS) {
@@ -121,11 +129,8 @@ static void keep_waiting(struct denials *d, const struct denial_event *event)
 
 static void read_ring(struct denials *d)
 {
-	uint64_t last;
+	uint64_t last = last_sequence(d);
 
-	if (d->fds.ring < 0 || pread(d->fds.ring, &last, sizeof(last), 0) != sizeof(last)) {
-		return;
-	}
 	if (last >= RING_EVENTS && d->next <= last - RING_EVENTS) {
 		d->next = last - RING_EVENTS + 1;
 	}
@@ -184,7 +189,7 @@ static const char *read_all(int fd, char text[FILE_SIZE])
 	return text;
 }
 
-static void read_counters(const struct denials *d, uint64_t ret[COUNT_COUNT_])
+static void read_network(const struct denials *d, uint64_t ret[COUNT_COUNT_])
 {
 	char text[FILE_SIZE] = "";
 
@@ -193,24 +198,71 @@ static void read_counters(const struct denials *d, uint64_t ret[COUNT_COUNT_])
 	ret[COUNT_LOOKUPS] = table_value(text, "Udp:", "NoPorts");
 	ret[COUNT_ROUTES] += line_value(read_all(d->fds.net6, text), "Ip6OutNoRoutes");
 	ret[COUNT_LOOKUPS] += line_value(text, "Udp6NoPorts");
+}
+
+static void read_groups(const struct denials *d, uint64_t ret[COUNT_COUNT_])
+{
+	char text[FILE_SIZE] = "";
+
 	ret[COUNT_MEMORY] = line_value(read_all(d->fds.memory, text), "oom_kill");
 	ret[COUNT_PIDS] = line_value(read_all(d->fds.pids, text), "max");
+}
+
+static void read_counters(const struct denials *d, uint64_t ret[COUNT_COUNT_])
+{
+	read_network(d, ret);
+	read_groups(d, ret);
+}
+
+bool denials_pending(const struct denials *d, bool network, uint64_t *looked)
+{
+	uint64_t now[COUNT_COUNT_], last = last_sequence(d);
+	bool more = last > *looked;
+
+	(void)memcpy(now, d->counters, sizeof(now));
+	read_groups(d, now);
+	if (network) {
+		read_network(d, now);
+	}
+	*looked = last;
+	for (int i = 0; i < COUNT_COUNT_ && !more; i++) {
+		more = now[i] > d->counters[i];
+	}
+	return more;
+}
+
+/* What no rule of ours limits may be counted for reasons of its own. */
+static void close_unruled(struct denials *d)
+{
+	int *const network[] = {&d->fds.net, &d->fds.net6};
+
+	for (size_t i = 0; i < ARRAY_SIZE(network) && strcmp(d->network, "none") != 0; i++) {
+		cleanup_closep(network[i]);
+		*network[i] = FD_NONE;
+	}
+	if (d->spec.memory <= 0) {
+		cleanup_closep(&d->fds.memory);
+		d->fds.memory = FD_NONE;
+	}
+	if (d->spec.pids_limit <= 0) {
+		cleanup_closep(&d->fds.pids);
+		d->fds.pids = FD_NONE;
+	}
 }
 
 struct denials *denials_new(struct denial_fds *fds, const struct sandbox_spec *spec)
 {
 	struct denials *d = xcalloc(1, sizeof(*d));
-	uint64_t last;
 
 	d->fds = *fds;
 	*fds = (struct denial_fds)DENIAL_FDS_NONE;
 	d->network = xstrdup(spec->network != NULL ? spec->network : "none");
-	d->spec = (struct sandbox_spec){
-		.network = d->network, .memory = spec->memory, .pids_limit = spec->pids_limit};
-	if (d->fds.ring < 0 || pread(d->fds.ring, &last, sizeof(last), 0) != sizeof(last)) {
-		last = 0;
-	}
-	d->next = last + 1;
+	d->spec = (struct sandbox_spec){.backend = spec->backend,
+		.network = d->network,
+		.memory = spec->memory,
+		.pids_limit = spec->pids_limit};
+	close_unruled(d);
+	d->next = last_sequence(d) + 1;
 	read_counters(d, d->counters);
 	return d;
 }
@@ -228,37 +280,48 @@ struct denials *denials_free(struct denials *d)
 
 /* rows */
 
+const char *denial_source_name(enum denial_source source)
+{
+	static const char *const names[] = {
+		[DENIAL_POLICY] = "policy",
+		[DENIAL_FILE] = "file",
+		[DENIAL_NOTIFICATION] = "notification",
+		[DENIAL_COUNTER] = "counter",
+		[DENIAL_EXIT] = "exit",
+		[DENIAL_OUTPUT] = "output",
+	};
+	_Static_assert(ARRAY_SIZE(names) == DENIAL_SOURCE_COUNT_, "every source has a name");
+
+	return names[source];
+}
+
 static struct denial network_row(struct denials *d, const char *what)
 {
 	return (struct denial){
 		.layer = isolation_layer_name(LAYER_NETNS),
 		.what = what,
 		.rule = arena_printf(&d->arena, "docker.network: %s", d->network),
+		/* A native sandbox has no other network to offer. */
 		.fix = {"agents.defaults.sandbox.docker.network",
-			"agents.defaults.sandbox.backend"},
+			d->spec.backend == BACKEND_DOCKER ? NULL
+							  : "agents.defaults.sandbox.backend"},
 	};
 }
 
-static struct denial counter_row(struct denials *d, enum counter counter, uint64_t count)
+static struct denial counter_row(struct denials *d, enum counter counter)
 {
 	const struct sandbox_spec *spec = &d->spec;
 
 	switch (counter) {
 	case COUNT_ROUTES:
-		return network_row(
-			d, arena_printf(&d->arena, "connections out of the sandbox (%llu)",
-				   (unsigned long long)count));
+		return network_row(d, "connections out of the sandbox");
 	case COUNT_LOOKUPS:
-		return network_row(
-			d, arena_printf(&d->arena,
-				   "datagrams to a port of loopback where nobody listens, as name "
-				   "lookups are (%llu)",
-				   (unsigned long long)count));
+		return network_row(d, "datagrams to a port of loopback where nobody listens, as "
+				      "name lookups are");
 	case COUNT_MEMORY:
 		return (struct denial){
 			.layer = isolation_layer_name(LAYER_CGROUP_MEMORY),
-			.what = arena_printf(&d->arena, "more memory: processes were killed (%llu)",
-				(unsigned long long)count),
+			.what = "more memory: processes were killed",
 			.rule = arena_printf(
 				&d->arena, "docker.memory: %lld bytes", (long long)spec->memory),
 			.fix = {"agents.defaults.sandbox.docker.memory"},
@@ -269,7 +332,7 @@ static struct denial counter_row(struct denials *d, enum counter counter, uint64
 	}
 	return (struct denial){
 		.layer = isolation_layer_name(LAYER_CGROUP_PIDS),
-		.what = arena_printf(&d->arena, "more processes (%llu)", (unsigned long long)count),
+		.what = "more processes",
 		.rule = arena_printf(
 			&d->arena, "docker.pidsLimit: %lld", (long long)spec->pids_limit),
 		.fix = {"agents.defaults.sandbox.docker.pidsLimit"},
@@ -286,8 +349,10 @@ static void tell_counters(struct denials *d, denial_fn told, void *arg)
 
 		d->counters[i] = now[i];
 		if (now[i] > before) {
-			struct denial row = counter_row(d, (enum counter)i, now[i] - before);
+			struct denial row = counter_row(d, (enum counter)i);
 
+			row.source = DENIAL_COUNTER;
+			row.count = now[i] - before;
 			told(arg, &row);
 		}
 	}
@@ -320,6 +385,7 @@ static const char *in_words(const char *name)
 static struct denial call_row(struct denials *d, const struct denial_event *event)
 {
 	struct denial row = {
+		.source = DENIAL_NOTIFICATION,
 		.layer = isolation_layer_name(LAYER_SECCOMP),
 		.fix = {"agents.defaults.sandbox.backend",
 			"agents.defaults.sandbox.docker.seccompProfile"},

@@ -10,6 +10,7 @@
 #ifndef BACKEND_DENIALS_H
 #define BACKEND_DENIALS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -50,12 +51,26 @@ int denial_ring_format(int fd);
 /* For its one writer, who counts: event->sequence is the one before plus 1. Never waits. */
 void denial_ring_add(int fd, const struct denial_event *event);
 
+/* How a row is known, and so how sure it is: all but the last are exact. */
+enum denial_source {
+	DENIAL_POLICY, /* our own decision, before anything ran */
+	DENIAL_FILE, /* the error of a file operation of ours */
+	DENIAL_NOTIFICATION, /* seccomp: this call, of this command */
+	DENIAL_COUNTER, /* the kernel counted it; whose it was only when one command runs */
+	DENIAL_EXIT, /* how the command ended, or could not begin */
+	DENIAL_OUTPUT, /* words in what the command printed: likely, no more */
+	DENIAL_SOURCE_COUNT_
+};
+const char *denial_source_name(enum denial_source source);
+
 /* One row of details.denied: strings live until the next denials_collect(). */
 struct denial {
-	const char *layer; /* isolation_layer_name() */
+	enum denial_source source;
+	const char *layer; /* isolation_layer_name(), or a name of ours */
 	const char *what;
 	const char *rule;
 	const char *fix[3]; /* configuration keys, NULL-terminated */
+	uint64_t count; /* how often; 0: not known, once at least */
 };
 typedef void (*denial_fn)(void *arg, const struct denial *denial);
 
@@ -71,5 +86,12 @@ struct denials *denials_free(struct denials *denials); /* NULL ok */
  * since the last call is told here.
  */
 void denials_collect(struct denials *denials, uint32_t pid, denial_fn told, void *arg);
+
+/*
+ * Might a collection tell anything new, of whichever command? *looked is the caller's, 0 at first. A few
+ * reads; with network also the counters of the network namespace, which the kernel adds up over all
+ * processors first.
+ */
+bool denials_pending(const struct denials *denials, bool network, uint64_t *looked);
 
 #endif

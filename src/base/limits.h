@@ -102,6 +102,10 @@ enum {
 	LIMIT_SKILL_FILES = 2000,
 	LIMIT_SKILL_BYTES = 32 * 1024 * 1024,
 	LIMIT_SKILL_DEPTH = 16,
+	/* What is told of one command: kinds of refusals, of which there are about a hundred; and how much
+	 * of the end of its output is searched for names of errors. */
+	LIMIT_DENIED_ROWS = 64,
+	LIMIT_HINT_OUTPUT = 16 * 1024,
 	/* Combinations of labels that one metric keeps: tools, rules and backends are dozens. */
 	LIMIT_METRIC_SERIES = 256,
 	/* HTTP. Connections at once: a kilobyte each while idle. A head: what common servers take. */

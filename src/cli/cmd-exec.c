@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* creel exec: one command where the decision says. */
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -127,7 +128,11 @@ static void say_denial(void *unused, const struct denial *denial)
 	_cleanup_buf_ struct buf out = {0};
 
 	(void)unused;
-	buf_addf(&out, "creel: refused: %s (%s; %s)", denial->what, denial->layer, denial->rule);
+	buf_addf(&out, "creel: refused: %s", denial->what);
+	if (denial->count > 0) {
+		buf_addf(&out, " (%" PRIu64 " times)", denial->count);
+	}
+	buf_addf(&out, " (%s; %s)", denial->layer, denial->rule);
 	for (size_t i = 0; i < ARRAY_SIZE(denial->fix) && denial->fix[i] != NULL; i++) {
 		buf_addf(&out, "%s%s", i == 0 ? "; to allow it: " : ", ", denial->fix[i]);
 	}

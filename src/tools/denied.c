@@ -2,11 +2,12 @@
 /* Texts and details of refusals. */
 #include "tools/denied.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/macro.h"
+#include "base/path.h"
+#include "tools/denied_place.h"
 
 static const char *or_unknown(const char *text)
 {
@@ -23,20 +24,72 @@ static const char *provenance_key(const struct decision *decision, const char *f
 	return NULL;
 }
 
-static json_t *denied_entry(const char *layer, const char *what, const char *rule, json_t *fix)
+json_t *denied_row(const struct denial *denial)
 {
-	json_t *entry = json_object();
+	json_t *row = json_object(), *fix = json_array();
 
-	(void)json_object_set_new(entry, "layer", json_string(or_unknown(layer)));
-	(void)json_object_set_new(entry, "what", result_string(what, strlen(what)));
-	(void)json_object_set_new(entry, "rule", json_string(rule != NULL ? rule : ""));
-	(void)json_object_set_new(entry, "fix", fix);
-	return entry;
+	for (size_t i = 0; i < ARRAY_SIZE(denial->fix) && denial->fix[i] != NULL; i++) {
+		(void)json_array_append_new(fix, json_string(denial->fix[i]));
+	}
+	(void)json_object_set_new(row, "layer", json_string(or_unknown(denial->layer)));
+	(void)json_object_set_new(row, "what", result_string(denial->what, strlen(denial->what)));
+	(void)json_object_set_new(
+		row, "rule", json_string(denial->rule != NULL ? denial->rule : ""));
+	(void)json_object_set_new(row, "fix", fix);
+	(void)json_object_set_new(row, "source", json_string(denial_source_name(denial->source)));
+	if (denial->count > 0) {
+		(void)json_object_set_new(row, "count", json_integer((json_int_t)denial->count));
+	}
+	return row;
 }
 
-static json_t *denied_details(const char *layer, const char *what, const char *rule, json_t *fix)
+void denied_tell(struct tool_call *call, const struct tool_process *process, const json_t *row)
 {
-	return json_pack("{s:[o]}", "denied", denied_entry(layer, what, rule, fix));
+	const struct tool_session *session = process != NULL ? process->session : call->session;
+	const struct tool_denied denied = {
+		.tool = process != NULL      ? "exec"
+			: call->tool != NULL ? call->tool->name
+					     : NULL,
+		.process_id = process != NULL ? process->id : NULL,
+		.call_arg = call != NULL ? call->arg : NULL,
+		.row = row,
+	};
+
+	if (session->denied != NULL) {
+		session->denied(session->denied_arg, &denied);
+	}
+}
+
+/* Our own decision: one row, which is told. fix is taken over. */
+static json_t *denied_details(
+	struct tool_call *call, const char *layer, const char *what, const char *rule, json_t *fix)
+{
+	json_t *row = denied_row(&(struct denial){
+		.source = DENIAL_POLICY, .layer = layer, .what = what, .rule = rule});
+
+	(void)json_object_set_new(row, "fix", fix);
+	denied_tell(call, NULL, row);
+	return json_pack("{s:[o]}", "denied", row);
+}
+
+json_t *denied_write(struct tool_call *call, const char *path)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	const struct sandbox_spec *spec = &call->decision->spec;
+	const char *full = path != NULL && spec->workdir != NULL
+				   ? path_normalize(&arena, path_join(&arena, spec->workdir, path))
+				   : NULL;
+	struct denial denial;
+	json_t *row;
+
+	/* A link may lead elsewhere: then it is not this place that is read-only. */
+	if (full == NULL || !denied_place_read_only(spec, full, &arena, &denial)) {
+		denied_place_somewhere(&denial);
+	}
+	denial.source = DENIAL_FILE;
+	row = denied_row(&denial);
+	denied_tell(call, NULL, row);
+	return json_pack("{s:[o]}", "denied", row);
 }
 
 static void add_fix_lines(struct buf *text, const json_t *fix)
@@ -57,7 +110,7 @@ static void add_explain_hint(struct buf *text, const struct decision *decision)
 static void deny(struct tool_call *call, const char *what, struct buf *text, const char *layer,
 	const char *rule, json_t *fix)
 {
-	json_t *details = denied_details(layer, what, rule, fix);
+	json_t *details = denied_details(call, layer, what, rule, fix);
 
 	add_fix_lines(text, fix);
 	add_explain_hint(text, call->decision);
@@ -78,8 +131,8 @@ void denied_by_policy(struct tool_call *call, const char *name, const struct too
 	if (verdict->message != NULL) {
 		buf_add_str(&text, verdict->message);
 		call_fail(call, TOOL_FAIL_DENIED, text.data, NULL,
-			denied_details(verdict->layer, verdict->tool != NULL ? verdict->tool : name,
-				verdict->rule, fix));
+			denied_details(call, verdict->layer,
+				verdict->tool != NULL ? verdict->tool : name, verdict->rule, fix));
 		return;
 	}
 	buf_add_str(&text, "Tool \"");
@@ -119,77 +172,4 @@ void denied_elevated(struct tool_call *call)
 	buf_addf(&text, "elevated is not available right now (runtime=%s).\nFailing gates: %s\n",
 		decision->sandboxed ? "sandboxed" : "direct", gates.len > 0 ? gates.data : "none");
 	deny(call, "elevated", &text, "elevated", gates.len > 0 ? gates.data : "elevated", fix);
-}
-
-/* What is told about one command. */
-struct telling {
-	json_t *rows;
-	struct buf sentence; /* "connections out of the sandbox (2) (netns), ..." */
-	const char *key; /* of the first row */
-};
-
-static void on_denial(void *arg, const struct denial *denial)
-{
-	struct telling *telling = arg;
-	json_t *fix = json_array();
-
-	for (size_t i = 0; i < ARRAY_SIZE(denial->fix) && denial->fix[i] != NULL; i++) {
-		(void)json_array_append_new(fix, json_string(denial->fix[i]));
-	}
-	(void)json_array_append_new(
-		telling->rows, denied_entry(denial->layer, denial->what, denial->rule, fix));
-	buf_addf(&telling->sentence, "%s%s [%s]", telling->sentence.len > 0 ? ", " : "",
-		denial->what, denial->layer);
-	if (telling->key == NULL) {
-		telling->key = denial->fix[0];
-	}
-}
-
-/* What the end of a command says by itself. */
-static void tell_end(const struct tool_process *p, denial_fn told, void *arg)
-{
-	struct denial row = {
-		.layer = isolation_layer_name(LAYER_RLIMITS),
-		.fix = {"agents.defaults.sandbox.docker.ulimits"},
-	};
-
-	if (p->failed && p->fail_stage == WIRE_FAIL_RESOURCES && p->fail_errnum == EAGAIN) {
-		row.what = "one process more";
-		row.rule = "docker.pidsLimit";
-		row.fix[0] = "agents.defaults.sandbox.docker.pidsLimit";
-	} else if (p->exited && p->exit.signal == SIGXFSZ) {
-		row.what = "a larger file";
-		row.rule = "docker.ulimits: fsize";
-	} else if (p->exited && p->exit.signal == SIGXCPU) {
-		row.what = "more processor time";
-		row.rule = "docker.ulimits: cpu";
-	} else {
-		return;
-	}
-	told(arg, &row);
-}
-
-void denied_to_command(struct tool_call *call, const struct tool_process *process, bool failed,
-	json_t *details, struct buf *text)
-{
-	struct telling telling = {.rows = json_array()};
-
-	if (!call->on_host) {
-		if (call->session->denials != NULL) {
-			denials_collect(call->session->denials, process->pid, on_denial, &telling);
-		}
-		tell_end(process, on_denial, &telling);
-	}
-	if (failed && telling.key != NULL) {
-		buf_addf(text,
-			"%s(The sandbox refused: %s. Who runs it can change that, beginning with "
-			"%s.)",
-			text->len > 0 ? "\n\n" : "", telling.sentence.data, telling.key);
-	}
-	if (json_array_size(telling.rows) > 0) {
-		(void)json_object_set_new(details, "denied", telling.rows);
-	} else {
-		json_decref(telling.rows);
-	}
-	buf_finish(&telling.sentence);
 }

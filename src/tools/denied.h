@@ -3,6 +3,7 @@
 #ifndef TOOLS_DENIED_H
 #define TOOLS_DENIED_H
 
+#include "backend/denials.h"
 #include "tools/process_table.h"
 
 /* Each ends the call. */
@@ -10,9 +11,13 @@ void denied_by_policy(struct tool_call *call, const char *name, const struct too
 void denied_by_access(struct tool_call *call); /* a writing tool under workspaceAccess ro */
 void denied_elevated(struct tool_call *call); /* gates from call->decision */
 
-/* What the sandbox refused to a command that ended: details.denied, and when the command failed one
- * sentence behind text. */
-void denied_to_command(struct tool_call *call, const struct tool_process *process, bool failed,
-	json_t *details, struct buf *text);
+/* A file operation of ours met a read-only place: details for call_fail(); path as the caller wrote it, NULL:
+ * not known which. */
+json_t *denied_write(struct tool_call *call, const char *path);
+
+/* A row of details.denied, a new reference. */
+json_t *denied_row(const struct denial *denial);
+/* Whoever watches the session is told, once per row. process: whose it is, and its call; NULL: call's own. */
+void denied_tell(struct tool_call *call, const struct tool_process *process, const json_t *row);
 
 #endif

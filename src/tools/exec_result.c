@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "tools/denied.h"
+#include "tools/denied_command.h"
 #include "tools/utf8.h"
 
 enum { TAIL_CHARS = 2000, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
@@ -139,7 +139,7 @@ void exec_report_end(struct tool_call *call, const struct exec_report *report)
 	} else if (text.len == 0) {
 		buf_add_str(&text, "(no output)");
 	}
-	denied_to_command(call, p, reason.len > 0 || p->exit.code != 0, details, &text);
+	denied_add(p, details, &text);
 	/* Before the call ends: whoever hears of that may start others, which make room in the table. */
 	if (p->id == NULL) {
 		process_drop(p);

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/path.h"
+#include "tools/denied.h"
 #include "tools/workdir.h"
 
 static bool share_path(const struct strv *a, const struct strv *b)
@@ -143,14 +144,14 @@ static const char *failure_type(uint32_t errnum)
 }
 
 /* The sandbox itself stands in the way: the model should hear that it is no accident. */
-static json_t *blocked_details(const struct tool_call *call, uint32_t errnum)
+static json_t *blocked_details(const struct file_call *file, uint32_t errnum)
 {
+	struct tool_call *call = file->call;
+
 	if (errnum != EROFS || call->decision == NULL || !call->decision->sandboxed) {
 		return NULL;
 	}
-	return json_pack("{s:[{s:s, s:s, s:s, s:[s, s]}]}", "denied", "layer", "mount", "what",
-		"write", "rule", "read-only file system", "fix",
-		"agents.defaults.sandbox.workspaceAccess", "agents.defaults.sandbox.docker.binds");
+	return denied_write(call, file->shown);
 }
 
 static void on_done(void *arg, const struct wire_file_done *done)
@@ -168,7 +169,7 @@ static void on_done(void *arg, const struct wire_file_done *done)
 		buf_add(&text, done->text.data, done->text.len);
 		call_fail(call, failure_type(done->errnum),
 			text.data != NULL ? text.data : "failed", NULL,
-			blocked_details(call, done->errnum));
+			blocked_details(file, done->errnum));
 	} else {
 		file->answered(call, &file->answer);
 	}

@@ -67,6 +67,10 @@ struct tool_session {
 	uint64_t rounds;
 	size_t rg_tried; /* places where search_rg.c has not found it */
 	struct denials *denials;
+	tool_denied_fn denied; /* NULL: nobody watches */
+	void *denied_arg;
+	uint64_t looked_ns, looked; /* denied_tick()'s: when, and up to which event */
+	unsigned looks;
 	const struct tool_images *images;
 	struct image_turn *image_turns; /* the first has image_job, or is about to read its image */
 	struct image_job *image_job;

@@ -13,6 +13,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "tools/denied_command.h"
 #include "tools/recover.h"
 #include "tools/slug.h"
 
@@ -42,6 +43,7 @@ static void process_free(struct tool_process *process)
 	if (process->owns_link) {
 		session->host->release(session->host_arg, process->link);
 	}
+	json_decref(process->denied);
 	output_finish(&process->out);
 	buf_finish(&process->stdin_queue);
 	free(process->id);
@@ -161,6 +163,7 @@ static void on_exited(void *arg, const struct wire_exited *exited)
 	process->exited = true;
 	process->exit = *exited;
 	output_skip_to(&process->out, exited->out_bytes);
+	denied_look_last(process);
 	set_ended(process);
 	notify(process);
 }
@@ -174,6 +177,7 @@ static void on_failed(void *arg, const struct wire_failed *failed)
 	process->fail_errnum = failed->errnum;
 	free(process->fail_text);
 	process->fail_text = xstrndup((const char *)failed->text.data, failed->text.len);
+	denied_look_last(process);
 	set_ended(process);
 	notify(process);
 }
@@ -306,6 +310,9 @@ int process_start(struct tool_session *session, struct link *link, const struct 
 	if (r < 0) {
 		process_free(process);
 		return r;
+	}
+	if (denied_deadline(session) == UINT64_MAX) {
+		session->looked_ns = process->started_ns; /* the first that runs */
 	}
 	table_add(session, process);
 	*ret = process;
@@ -522,7 +529,7 @@ static uint64_t process_deadline(const struct tool_process *process, uint64_t ke
 
 uint64_t process_table_deadline(const struct tool_session *session)
 {
-	uint64_t next = UINT64_MAX;
+	uint64_t next = denied_deadline(session);
 	uint64_t keep_ns;
 
 	if (session->processes == NULL) {
@@ -562,6 +569,7 @@ void process_table_tick(struct tool_session *session, uint64_t now_ns)
 	uint64_t keep_ns = cleanup_ns(session);
 	struct tool_process *process;
 
+	denied_tick(session, now_ns);
 	/* From the head again each time: telling watchers may change the table. Each round takes one
 	 * due thing away, so this comes to an end. */
 	while ((process = first_due(session, now_ns, keep_ns)) != NULL) {

@@ -39,6 +39,7 @@ struct tool_process {
 	unsigned notifying; /* watchers are being told: dropping frees it only afterwards */
 	bool dropped; /* out of the table */
 	uint64_t told_end; /* of one that was adopted: the output that there was by then */
+	json_t *denied; /* rows, each kind once; NULL: none so far */
 };
 
 /* Spawn. The process belongs to the session's table. spawn->cwd is copied for display. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "tools/denied_command.h"
 #include "tools/utf8.h"
 
 enum {
@@ -200,6 +201,7 @@ void process_view_poll(struct tool_call *call, struct tool_process *p)
 	(void)json_object_set_new(details, "name", result_string(p->name, strlen(p->name)));
 	(void)json_object_set_new(details, "aggregated", text_json(&all));
 	add_exit(details, p);
+	denied_add(p, details, p->ended ? &text : NULL);
 	call_finish_text(call, text.data, text.len, details);
 }
 
@@ -272,6 +274,7 @@ static json_t *log_details(const struct tool_process *p, uint64_t total)
 		details, "truncated", json_boolean(p->out.dropped > 0 || p->out.missing > 0));
 	(void)json_object_set_new(details, "name", result_string(p->name, strlen(p->name)));
 	add_exit(details, p);
+	denied_add(p, details, NULL);
 	return details;
 }
 

@@ -29,6 +29,8 @@ struct tool_session *tool_session_new(const struct tool_session_opts *opts)
 		.may_background = opts->may_background,
 		.no_sync = opts->no_sync,
 		.denials = opts->denials,
+		.denied = opts->denied,
+		.denied_arg = opts->denied_arg,
 		.images = opts->images,
 		.browsers = opts->browsers,
 	};

@@ -119,6 +119,15 @@ struct tool_browser_source {
 	void (*discard)(void *arg);
 };
 
+/* Something was refused: by policy, to a file tool, or to a command, which may still run. */
+struct tool_denied {
+	const char *tool; /* NULL: a name that no tool has */
+	const char *process_id; /* of a command that has one */
+	void *call_arg; /* of struct tool_call_opts, when a call waits; NULL: none does */
+	const json_t *row; /* of details.denied; borrowed */
+};
+typedef void (*tool_denied_fn)(void *arg, const struct tool_denied *denied);
+
 struct tool_session_opts {
 	struct link *link; /* borrowed; must outlive the session */
 	struct link *host_link; /* borrowed; where elevated exec runs; NULL: it cannot */
@@ -129,6 +138,8 @@ struct tool_session_opts {
 	bool may_background; /* false: the sandbox ends with the call (one-shot), or process is denied */
 	bool no_sync; /* files are not flushed to the disk: faster, and lost in a power cut */
 	struct denials *denials; /* borrowed; NULL: only what commands themselves say is told */
+	tool_denied_fn denied; /* hears of each refusal when it is known; NULL: nobody */
+	void *denied_arg;
 	const struct tool_images *images; /* borrowed; NULL: images over the limits are refused */
 	const struct tool_browser_source *browsers; /* borrowed; NULL: there is none here */
 };

@@ -68,6 +68,7 @@ def test_a_system_call(batch, code, errno, what):
     assert row["layer"] == "seccomp"
     assert row["rule"]
     assert row["fix"][0] == "agents.defaults.sandbox.backend"
+    assert row["source"] == "notification"
     assert f"(The sandbox refused: {what} [seccomp]" in result["content"][0]["text"]
 
 
@@ -86,7 +87,9 @@ def test_a_set_user_id_bit(batch):
 
 def test_connections_out_of_the_sandbox(batch):
     result = run(batch, CONNECT)
-    row = rows(result)["connections out of the sandbox (2)"]
+    row = rows(result)["connections out of the sandbox"]
+    assert row["count"] == 2 and row["source"] == "counter"
+    assert "connections out of the sandbox (2) [netns]" in result["content"][0]["text"]
     assert row["layer"] == "netns"
     assert row["rule"] == "docker.network: none"
     assert row["fix"][0] == "agents.defaults.sandbox.docker.network"
@@ -165,6 +168,87 @@ def test_a_file_limit(creel_bin, home):
     assert "a larger file [rlimits]" in failed.value.error["message"]
 
 
+HINTS = """{agents:{defaults:{sandbox:{mode:"all",backend:"native",workspaceAccess:"%s",
+  docker:{tmpfs:["/tmp:size=1m"],ulimits:{nofile:32},binds:["%s:/data:ro"],
+          dangerouslyAllowExternalBindSources:true}}}}}"""
+
+
+@pytest.fixture
+def hints(creel_bin, home, tmp_path):
+    (tmp_path / "data").mkdir()
+    b = Batch(creel_bin, home, home / "ws", config=HINTS % ("ro", tmp_path / "data"))
+    yield b
+    b.close()
+
+
+KEY = "agents.defaults.sandbox."
+
+
+# What the kernel tells to the command alone is taken from what that prints.
+@pytest.mark.parametrize("command,layer,what,rule,key", [
+    ("touch /usr/x", "mount", "writing to /usr/x", "the root of native sandboxes is read-only",
+     "docker.tmpfs"),
+    ("echo x > y", "mount", "writing to /workspace/y", "workspaceAccess: ro", "workspaceAccess"),
+    ("mkdir /data/x", "mount", "writing to /data/x", "docker.binds: /data is read-only",
+     "docker.binds[0]"),
+    ("python3 -c 'open(\"/data/x\", \"w\")'", "mount", "writing to /data/x",
+     "docker.binds: /data is read-only", "docker.binds[0]"),
+    ("echo 1 > /proc/sys/kernel/hostname", "mount", "writing to /proc/sys/kernel/hostname",
+     "what the kernel shows of itself is read-only", None),
+    ("dd if=/dev/zero of=/tmp/big bs=1M count=3", "mount", "more data in /tmp",
+     "docker.tmpfs: /tmp:size=1m", "docker.tmpfs"),
+    ("head -c 3000000 /dev/zero >/tmp/big", "mount",
+     "more data in a tmpfs, unless the disk of the host is full", "docker.tmpfs", "docker.tmpfs"),
+    ("python3 -c 'f = [open(\"/etc/hosts\") for i in range(99)]'", "rlimits", "more open files",
+     "docker.ulimits: nofile", "docker.ulimits"),
+])
+def test_what_the_output_says(hints, command, layer, what, rule, key):
+    result = hints.call("exec", command=command)
+    row = rows(result)[what]
+    assert row["source"] == "output" and row["layer"] == layer and row["rule"] == rule
+    assert row["fix"][:1] == ([KEY + key] if key else [])
+    text = result["content"][0]["text"]
+    assert f"(The sandbox refused: {what} [{layer}, going by its output]. " in text
+    assert text.endswith(f"beginning with {KEY + key}.)" if key else "No setting allows that.)")
+
+
+@pytest.mark.parametrize("command", [
+    "echo '/usr/x: Read-only file system'", # a command that succeeds
+    "cat /etc/shadow", # no write
+    "echo '/tmp/x: Read-only file system'; exit 1", # the decision has it writable
+    "echo 'x: No space left on device'; exit 1", # not a tmpfs: the host's disk
+    "echo 'Cannot allocate memory'; exit 1", # nothing limits it
+    "echo 'read: Resource temporarily unavailable'; exit 1", # a pipe, not a fork
+    "printf 'Read-only file system'; printf '\\0\\377'; exit 0",
+])
+def test_what_the_output_does_not_say(hints, command):
+    assert "denied" not in hints.call("exec", command=command)["details"]
+
+
+def test_processes_without_a_control_group(creel_bin, home):
+    batch = Batch(creel_bin, home, home / "ws",
+                  config=CONFIG.replace('backend:"native"', 'backend:"native",docker:{pidsLimit:8}'))
+    try:
+        result = batch.call("exec", command="for i in $(seq 30); do sleep 5 & done")
+    finally:
+        batch.close()
+    row = rows(result)["more processes"]
+    assert row["rule"] == "docker.pidsLimit: 8" and row["fix"] == [KEY + "docker.pidsLimit"]
+    assert (row["layer"], row["source"]) in (("rlimits", "output"), ("cgroup.pids", "counter"))
+
+
+def test_file_tools_name_the_place(hints):
+    for path, rule, key in (("/usr/x", "the root of native sandboxes is read-only", "docker.tmpfs"),
+                            ("/data/x", "docker.binds: /data is read-only", "docker.binds[0]")):
+        # A workspace that is read-only has no writing tools at all: the path is what is refused.
+        error = hints.fails("write", path=path, content="")
+        row, = error["details"]["denied"]
+        if error["code"] == "denied":
+            assert row["layer"] == "workspace" and row["source"] == "policy"
+        else:
+            assert row["rule"] == rule and row["fix"][0] == KEY + key and row["source"] == "file"
+
+
 def keepers_of(pid):
     return [p for p, (name, parent) in processes().items()
             if parent == pid and name == "creel-keeper"]
@@ -217,7 +301,7 @@ def test_sandboxes_that_last_tell_too(gateway):
     result = gateway.call("exec", command=CALL.format(code=UNSHARE, status=1))
     assert list(rows(result)) == ["system call unshare"]
     result = gateway.call("exec", command=CALL.format(code=CONNECT, status=1))
-    assert list(rows(result)) == ["connections out of the sandbox (2)"]
+    assert list(rows(result)) == ["connections out of the sandbox"]
     assert "denied" not in gateway.call("exec", command="false")["details"]
     # The next gateway finds the sandbox, and is told what is refused from then on.
     assert gateway.stop() == 0

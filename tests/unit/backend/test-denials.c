@@ -67,8 +67,15 @@ static void on_told(void *arg, const struct denial *row)
 	size_t len = strlen(w->told);
 
 	w->rows++;
-	(void)snprintf(w->told + len, sizeof(w->told) - len, "%s %s|%s|%s\n", row->layer, row->what,
-		row->rule, row->fix[0]);
+	(void)snprintf(w->told + len, sizeof(w->told) - len, "%s %s %s", row->layer, row->what,
+		denial_source_name(row->source));
+	len = strlen(w->told);
+	if (row->count > 0) {
+		(void)snprintf(w->told + len, sizeof(w->told) - len, " %llu",
+			(unsigned long long)row->count);
+	}
+	len = strlen(w->told);
+	(void)snprintf(w->told + len, sizeof(w->told) - len, "|%s|%s\n", row->rule, row->fix[0]);
 }
 
 static const char *collect(struct world *w, uint32_t pid)
@@ -99,7 +106,7 @@ static void a_call_is_its_commands(void **state)
 	add(w, 2, 8, SYS_ptrace);
 	add(w, 3, 7, SYS_mount);
 	assert_non_null(strstr(collect(w, 7),
-		"seccomp system call mount|mounts: the view of the file system is the sandbox|"
+		"seccomp system call mount notification|mounts: the view of the file system is the sandbox|"
 		"agents.defaults.sandbox.backend\n"));
 	assert_int_equal(w->rows, 1);
 	/* Told once, and the other command's is still there. */
@@ -117,7 +124,7 @@ static void whose_it_was_may_be_unknown(void **state)
 	assert_non_null(strstr(collect(w, 7), "system call mount"));
 	assert_int_equal(w->rows, 1);
 	/* Nobody's in particular: everything. */
-	assert_non_null(strstr(collect(w, 0), "seccomp system call 100000||"));
+	assert_non_null(strstr(collect(w, 0), "seccomp system call 100000 notification||"));
 }
 
 static void a_full_ring_keeps_the_newest(void **state)
@@ -165,18 +172,57 @@ static void counters_tell_what_is_new(void **state)
 	assert_string_equal(collect(w, 7), "");
 	put_net(w, 2, 0, 3);
 	assert_string_equal(collect(w, 7),
-		"netns connections out of the sandbox (5)|docker.network: none|"
+		"netns connections out of the sandbox counter 5|docker.network: none|"
 		"agents.defaults.sandbox.docker.network\n");
 	assert_string_equal(collect(w, 7), "");
 	put_net(w, 2, 4, 3);
-	assert_non_null(strstr(collect(w, 7), "name lookups are (4)|"));
+	assert_non_null(strstr(collect(w, 7), "name lookups are counter 4|"));
 	put(w->memory, "low 0\nhigh 0\nmax 12\noom 1\noom_kill 2\noom_group_kill 0\n");
 	put(w->pids, "max 3\n");
 	assert_string_equal(collect(w, 7),
-		"cgroup.memory more memory: processes were killed (2)|docker.memory: 1000 bytes|"
+		"cgroup.memory more memory: processes were killed counter 2|docker.memory: 1000 bytes|"
 		"agents.defaults.sandbox.docker.memory\n"
-		"cgroup.pids more processes (3)|docker.pidsLimit: 12|"
+		"cgroup.pids more processes counter 3|docker.pidsLimit: 12|"
 		"agents.defaults.sandbox.docker.pidsLimit\n");
+}
+
+static void what_is_new_is_pending(void **state)
+{
+	struct world *w = *state;
+	uint64_t mine = 0, theirs = 0;
+
+	assert_false(denials_pending(w->denials, true, &mine));
+	add(w, 1, 7, SYS_mount);
+	assert_true(denials_pending(w->denials, false, &mine));
+	(void)collect(w, 8);
+	/* To each who asks, once. */
+	assert_false(denials_pending(w->denials, true, &mine));
+	assert_true(denials_pending(w->denials, false, &theirs));
+	put_net(w, 1, 0, 0);
+	assert_false(denials_pending(w->denials, false, &mine));
+	assert_true(denials_pending(w->denials, true, &mine));
+	(void)collect(w, 7);
+	assert_false(denials_pending(w->denials, true, &mine));
+	put(w->pids, "max 1\n");
+	assert_true(denials_pending(w->denials, false, &mine));
+}
+
+/* A host that is short of memory kills as well, and a bridge has places it cannot reach. */
+static void what_no_rule_limits_is_not_told(void **state)
+{
+	struct world *w = *state;
+	struct denial_fds fds = {.ring = FD_NONE,
+		.net = dup(w->net),
+		.net6 = dup(w->net6),
+		.memory = dup(w->memory),
+		.pids = dup(w->pids)};
+
+	w->denials = denials_free(w->denials);
+	w->denials = denials_new(&fds, &(struct sandbox_spec){.network = "bridge"});
+	put_net(w, 5, 5, 5);
+	put(w->memory, "oom_kill 2\n");
+	put(w->pids, "max 3\n");
+	assert_string_equal(collect(w, 7), "");
 }
 
 static void what_is_not_there_is_not_told(void **state)
@@ -206,6 +252,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(whose_it_was_may_be_unknown, make, drop),
 		cmocka_unit_test_setup_teardown(a_full_ring_keeps_the_newest, make, drop),
 		cmocka_unit_test_setup_teardown(counters_tell_what_is_new, make, drop),
+		cmocka_unit_test_setup_teardown(what_is_new_is_pending, make, drop),
+		cmocka_unit_test_setup_teardown(what_no_rule_limits_is_not_told, make, drop),
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_told, make, drop),
 	};
 
