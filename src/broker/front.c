@@ -74,13 +74,23 @@ static void on_ask(struct broker *broker, struct bus_packet *packet)
 	json_decref(args);
 }
 
+/* A row of the front's own: what a command in the background ran into, whose caller is gone. */
+static bool is_own_row(const struct bus_packet *packet)
+{
+	const struct wire_bytes *fields = packet->message.fields, *name = &fields[BUS_NAME];
+
+	return fields[BUS_TOKEN].data == NULL && packet->fd_count == 0 &&
+	       name->len == strlen("denial") && memcmp(name->data, "denial", name->len) == 0;
+}
+
 static void on_audit(struct broker *broker, struct bus_packet *packet)
 {
-	struct request *request = request_open(broker, packet);
+	bool own = is_own_row(packet);
+	struct request *request = own ? NULL : request_open(broker, packet);
 	struct error err;
 	json_t *row;
 
-	if (request == NULL) {
+	if (!own && request == NULL) {
 		return;
 	}
 	row = bus_packet_json(packet, &err);
@@ -88,7 +98,9 @@ static void on_audit(struct broker *broker, struct bus_packet *packet)
 		broker_record_call(broker, request, row);
 	}
 	json_decref(row);
-	request_drop(request);
+	if (request != NULL) {
+		request_drop(request);
+	}
 }
 
 static void on_question(struct broker *broker, struct bus_packet *packet)

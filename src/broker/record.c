@@ -120,6 +120,10 @@ void broker_record_call(struct broker *broker, const struct request *request, co
 	const json_t *code = json_object_get(row, "exitCode");
 
 	fill_request(&entry, request);
+	if (request == NULL) {
+		entry.agent = text_of(row, "agentId");
+		entry.session = text_of(row, "sessionKey");
+	}
 	entry.tool = text_of(row, "tool");
 	entry.sandbox = text_of(row, "sandbox");
 	entry.backend = text_of(row, "backend");

@@ -68,6 +68,7 @@ static void add_row_text(struct buf *out, const json_t *row)
 	add_named(out, row, "session", "session");
 	add_named(out, row, "tool", "tool");
 	add_named(out, row, "sandbox", "sandbox");
+	add_named(out, json_object_get(row, "detail"), "layer", "layer");
 	add_named(out, row, "rule", "rule");
 	if (json_is_integer(number)) {
 		buf_addf(out, " took=%.1fms", (double)json_integer_value(number) / 1000);

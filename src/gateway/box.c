@@ -687,6 +687,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.box = box,
 		.key = xstrdup(grant->decision.session_key),
 		.grant = held,
+		.origin = {.gateway = box->gateway, .held = held},
 		.images = {image_service, image_watch, s},
 		.browsers = {.arg = s,
 			.open = on_browser_wanted,
@@ -702,6 +703,8 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.may_background = process != NULL && process->allowed,
 		.images = &s->images,
 		.denials = box->denials,
+		.denied = gateway_denied,
+		.denied_arg = &s->origin,
 		.browsers = grant->decision.sandboxed ? &s->browsers : NULL,
 	});
 	box->sessions = s;

@@ -80,7 +80,6 @@ static void set_text(json_t *row, const char *key, const char *text)
 static void count_call(const struct gateway_call *call, const struct tool_result *result)
 {
 	struct metrics *metrics = call->gateway->metrics;
-	const json_t *denied = json_object_get(result->details, "denied");
 	/* Names of callers' own making are no series. */
 	const struct tool *tool = tool_by_name(call->tool);
 
@@ -88,14 +87,54 @@ static void count_call(const struct gateway_call *call, const struct tool_result
 		result->failure.message == NULL ? "ok" : result->failure.type,
 		(clock_now_ns() - call->started_ns) / 1000);
 	metrics_add(metrics, METRIC_BYTES, "out", "sandbox", call->bytes_out);
-	for (size_t i = 0; i < json_array_size(denied); i++) {
-		const json_t *row = json_array_get(denied, i);
-		const char *layer = json_string_value(json_object_get(row, "layer"));
-		const char *rule = json_string_value(json_object_get(row, "rule"));
+}
 
-		metrics_add(metrics, METRIC_DENIALS, layer != NULL ? layer : "unknown",
-			rule != NULL ? rule : "unknown", 1);
-	}
+static const char *row_text(const json_t *row, const char *key)
+{
+	const char *text = json_string_value(json_object_get(row, key));
+
+	return text != NULL ? text : "unknown";
+}
+
+/* Those who watch get the whole row of details.denied; so does the log, as its detail. */
+static json_t *denied_json(const struct grant *grant, const struct tool_denied *denied)
+{
+	json_t *json = json_deep_copy(denied->row);
+
+	set_text(json, "tool", denied->tool);
+	set_text(json, "processId", denied->process_id);
+	set_text(json, "sandbox", grant->sandbox);
+	set_text(json, "backend", grant->backend);
+	set_text(json, "agentId", grant->decision.agent_id);
+	set_text(json, "sessionKey", grant->decision.session_key);
+	return json;
+}
+
+static void audit_denied(const struct denied_origin *origin, const struct tool_denied *denied)
+{
+	const struct gateway_caller nobody = {.local_fd = FD_NONE};
+	const struct gateway_call *call = denied->call_arg;
+	const struct grant *grant = origin->held->grant;
+	json_t *row = denied_json(grant, denied);
+
+	set_text(row, "kind", "denial");
+	set_text(row, "decision", "denied");
+	set_text(row, "reason", row_text(denied->row, "what"));
+	(void)json_object_set_new(row, "detail", json_deep_copy(denied->row));
+	set_text(json_object_get(row, "detail"), "processId", denied->process_id);
+	/* A command in the background has no caller any more: then it is the gateway that says so. */
+	gateway_audit_for(origin->gateway, call != NULL ? &call->copy.caller : &nobody,
+		grant->decision.agent_id, grant->decision.session_key, "denial", row);
+}
+
+void gateway_denied(void *arg, const struct tool_denied *denied)
+{
+	const struct denied_origin *origin = arg;
+
+	metrics_add(origin->gateway->metrics, METRIC_DENIALS, row_text(denied->row, "layer"),
+		row_text(denied->row, "rule"), 1);
+	audit_denied(origin, denied);
+	events_add(origin->gateway, "denial", denied_json(origin->held->grant, denied));
 }
 
 /* For the audit log and for those who watch. */
@@ -105,13 +144,13 @@ static void report_call(struct gateway_call *call, const struct tool_result *res
 	bool denied =
 		result->failure.type != NULL && strcmp(result->failure.type, TOOL_FAIL_DENIED) == 0;
 	json_t *code = json_object_get(result->details, "exitCode");
-	json_t *row = json_pack("{s:s,s:s,s:s,s:I,s:I}", "kind", denied ? "denial" : "call", "tool",
-		call->tool, "decision",
-		denied                            ? "denied"
-		: result->failure.message != NULL ? "failed"
-						  : "allowed",
-		"durationUs", (json_int_t)((clock_now_ns() - call->started_ns) / 1000), "bytesOut",
-		(json_int_t)call->bytes_out);
+	json_t *row =
+		json_pack("{s:s,s:s,s:s,s:I,s:I}", "kind", "call", "tool", call->tool, "decision",
+			denied                            ? "denied"
+			: result->failure.message != NULL ? "failed"
+							  : "allowed",
+			"durationUs", (json_int_t)((clock_now_ns() - call->started_ns) / 1000),
+			"bytesOut", (json_int_t)call->bytes_out);
 
 	set_text(row, "reason", result->failure.type);
 	if (json_is_integer(code)) {
@@ -229,9 +268,12 @@ void gateway_call_lost(struct gateway_call *call, const struct error *why)
 /* Refused already: nothing was started, and the tool's own code says why. */
 static void run_refused(struct gateway_call *call)
 {
-	struct tool_session *tools = tool_session_new(
-		&(struct tool_session_opts){.decision = &call->held->grant->decision});
 	struct held_grant *held = call->held;
+	struct denied_origin origin = {.gateway = call->gateway, .held = held};
+	struct tool_session *tools =
+		tool_session_new(&(struct tool_session_opts){.decision = &held->grant->decision,
+			.denied = gateway_denied,
+			.denied_arg = &origin});
 
 	held->uses++;
 	(void)tool_call_start(tools, call->tool, call->args,

@@ -87,6 +87,12 @@ void browser_boxes_free(struct gateway *gateway);
 
 /* --- box.c: a sandbox whose stream is here --- */
 
+/* Whose tools refuse something. */
+struct denied_origin {
+	struct gateway *gateway;
+	struct held_grant *held;
+};
+
 /* The tools of one session in one sandbox. */
 struct box_session {
 	struct box_session *next;
@@ -96,6 +102,7 @@ struct box_session {
 	struct tool_images images; /* what tools ask for, and what was asked of the loop for it */
 	struct event *image;
 	struct held_grant *grant; /* whose decision the tools borrow */
+	struct denied_origin origin;
 	uint64_t patience_ns; /* until then what was adopted is waited for; 0: nothing */
 	/* Its browser. caller is whose call is being started, for the question to the broker. */
 	struct tool_browser_source browsers;
@@ -153,6 +160,9 @@ void events_add(struct gateway *gateway, const char *kind, json_t *event); /* ta
 void events_finish(struct gateway *gateway);
 
 /* --- core.c --- */
+
+/* For tool_session_opts.denied; arg: a denied_origin. Counts it, logs it, tells those who watch. */
+void gateway_denied(void *arg, const struct tool_denied *denied);
 
 /* The sandbox that a call waits for is there, or is not going to be. */
 void gateway_call_go(struct gateway_call *call, struct front_box *box);
