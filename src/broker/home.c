@@ -420,6 +420,11 @@ static int hear(struct callers *callers, const uint8_t *token, struct wire_hello
 		struct pollfd *p = &callers->fds[i];
 		int r = p->fd >= 0 && p->revents != 0 ? identify(p->fd, token, ret) : 0;
 
+		/* One that was half made and has been removed: an engine that outlived whoever asked it
+		 * may have started it in the directory of the one that is made now. */
+		if (r > 0 && (p->revents & POLLHUP) != 0) {
+			r = -EPIPE;
+		}
 		if (r > 0) {
 			return TAKE_FD(p->fd);
 		}
