@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/macro.h"
 #include "base/own.h"
 #include "cli/probe.h"
 
@@ -21,6 +22,13 @@ struct engine_view {
 static void add(struct engine_view *v, const char *check, const char *decided, const char *found)
 {
 	probe_add(v->probe, check, FROM, decided, found, strcmp(decided, found) == 0);
+}
+
+/* Where engines have several words for one thing: others that mean what was decided. */
+static void add_meant(struct engine_view *v, const char *check, const char *decided,
+	const char *found, bool meant)
+{
+	add(v, check, decided, meant ? decided : found);
 }
 
 static const char *text_of(const json_t *object, const char *key)
@@ -118,6 +126,22 @@ static void check_mounts(struct engine_view *v)
 		arena_printf(&v->arena, "%zu", json_array_size(v->mounts)));
 }
 
+/* Are all of these options among those, both by commas? */
+static bool has_options(struct engine_view *v, const char *among, const char *options)
+{
+	const char *all = arena_printf(&v->arena, ",%s,", among);
+
+	while (*options != '\0') {
+		size_t len = strcspn(options, ",");
+
+		if (strstr(all, arena_printf(&v->arena, ",%.*s,", (int)len, options)) == NULL) {
+			return false;
+		}
+		options += len + (options[len] == ',' ? 1 : 0);
+	}
+	return true;
+}
+
 static void check_tmpfs(struct engine_view *v)
 {
 	const json_t *made = json_object_get(v->host, "Tmpfs");
@@ -128,9 +152,12 @@ static void check_tmpfs(struct engine_view *v)
 		const char *target = arena_strndup(&v->arena, item, len);
 		const char *found = json_string_value(json_object_get(made, target));
 
-		add(v, arena_printf(&v->arena, "tmpfs %s", target),
-			item[len] == ':' ? item + len + 1 : "",
-			found != NULL ? found : "not there");
+		const char *options = item[len] == ':' ? item + len + 1 : "";
+
+		/* Podman adds its defaults. */
+		add_meant(v, arena_printf(&v->arena, "tmpfs %s", target), options,
+			found != NULL ? found : "not there",
+			found != NULL && has_options(v, found, options));
 	}
 }
 
@@ -144,7 +171,11 @@ static void check_ulimit(struct engine_view *v, const struct spec_ulimit *limit)
 
 	json_array_foreach(list, i, item)
 	{
-		if (strcmp(text_of(item, "Name"), limit->name) == 0) {
+		const char *name = text_of(item, "Name");
+
+		/* Podman writes RLIMIT_NOFILE. */
+		name += strncmp(name, "RLIMIT_", 7) == 0 ? 7 : 0;
+		if (strcasecmp(name, limit->name) == 0) {
 			found = arena_printf(&v->arena,
 				"%" JSON_INTEGER_FORMAT ":%" JSON_INTEGER_FORMAT,
 				json_integer_value(json_object_get(item, "Soft")),
@@ -189,6 +220,24 @@ static bool has_option(const json_t *list, const char *option)
 	return false;
 }
 
+/* For ALL, Podman names all that it would have given. What a command really has is seen from inside. */
+static void check_capabilities(struct engine_view *v)
+{
+	static const char *const given[] = {"CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"};
+	const json_t *dropped = json_object_get(v->host, "CapDrop");
+	struct strv decided = v->spec->cap_drop;
+	bool all = decided.count == 1 && strcmp(decided.items[0], "ALL") == 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(given); i++) {
+		all = all && has_option(dropped, given[i]);
+	}
+	if (all) {
+		add(v, "capabilities dropped", "ALL", "ALL");
+	} else {
+		check_list(v, "capabilities dropped", "CapDrop", &decided);
+	}
+}
+
 static void check_isolation(struct engine_view *v)
 {
 	const struct sandbox_spec *spec = v->spec;
@@ -199,7 +248,7 @@ static void check_isolation(struct engine_view *v)
 	add(v, "read-only root", bool_text(spec->read_only_root),
 		bool_text(json_is_true(json_object_get(v->host, "ReadonlyRootfs"))));
 	add(v, "privileged", "no", bool_text(json_is_true(json_object_get(v->host, "Privileged"))));
-	check_list(v, "capabilities dropped", "CapDrop", &spec->cap_drop);
+	check_capabilities(v);
 	add(v, "capabilities added", "0", arena_printf(&v->arena, "%zu", json_array_size(added)));
 	for (size_t i = 0; i < spec->security_opt.count; i++) {
 		const char *option = spec->security_opt.items[i];
@@ -213,8 +262,11 @@ static void check_isolation(struct engine_view *v)
 		add(v, arena_printf(&v->arena, "security option %s", option), "there",
 			has_option(options, shown) ? "there" : "not there");
 	}
-	add(v, "ipc namespace", "private", text_of(v->host, "IpcMode"));
-	add(v, "pid namespace", "", text_of(v->host, "PidMode"));
+	/* Its own either way; Podman's words. */
+	add_meant(v, "ipc namespace", "private", text_of(v->host, "IpcMode"),
+		strcmp(text_of(v->host, "IpcMode"), "shareable") == 0);
+	add_meant(v, "pid namespace", "", text_of(v->host, "PidMode"),
+		strcmp(text_of(v->host, "PidMode"), "private") == 0);
 	if (spec->runtime != NULL) {
 		add(v, "runtime", spec->runtime, text_of(v->host, "Runtime"));
 	}
@@ -256,6 +308,21 @@ static void check_environment(struct engine_view *v)
 	add(v, "variables that differ", "none", missing.len > 0 ? missing.data : "none");
 }
 
+/* It is made by the image's id, and the label says the name. Podman knows the name itself, in full. */
+static const char *image_of(struct engine_view *v, const json_t *inspected)
+{
+	const char *shown = text_of(v->config, "Image");
+	const char *label = text_of(json_object_get(v->config, "Labels"), "creel.image");
+	size_t shown_len = strlen(shown), len = strlen(label);
+
+	if (strcmp(shown, text_of(inspected, "Image")) == 0 ||
+		(shown_len > len && shown[shown_len - len - 1] == '/' &&
+			strcmp(shown + shown_len - len, label) == 0)) {
+		return label;
+	}
+	return shown;
+}
+
 void probe_engine(struct probe *probe, const struct sandbox_spec *spec, const json_t *inspected)
 {
 	struct engine_view v = {
@@ -266,7 +333,7 @@ void probe_engine(struct probe *probe, const struct sandbox_spec *spec, const js
 		.mounts = json_object_get(inspected, "Mounts"),
 	};
 
-	add(&v, "image", spec->image, text_of(v.config, "Image"));
+	add(&v, "image", spec->image, image_of(&v, inspected));
 	add(&v, "user", spec->user != NULL ? spec->user : "", text_of(v.config, "User"));
 	add(&v, "working directory", spec->workdir, text_of(v.config, "WorkingDir"));
 	check_environment(&v);
