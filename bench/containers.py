@@ -25,11 +25,12 @@ HARDENED = ["--read-only", "--network", "none", "--cap-drop", "ALL", "--security
 
 def fill(engine, env, creel):
     """Two hundred containers that this instance would call its own, none of them running."""
-    labels = engine.inspect(NAME)["Config"]["Labels"]
+    made = engine.inspect(NAME)
     for n in range(LISTED - len(engine.containers())):
         key = f"agent:main:bench{n}"
         status, answer = engine.ask("POST", f"/containers/create?name=creel-sbx-bench{n}", {
-            "Image": IMAGE, "Cmd": ["true"], "Labels": {**labels, "creel.sessionKey": key}})
+            "Image": made["Config"]["Image"], "Cmd": ["true"],
+            "Labels": {**made["Config"]["Labels"], "creel.sessionKey": key}})
         if status != 201:
             raise RuntimeError(answer)
     done = subprocess.run([creel, "sandbox", "list", "--json"], env=env, capture_output=True, check=True)

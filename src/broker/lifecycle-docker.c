@@ -20,15 +20,15 @@
 
 /* --- the engine --- */
 
-/* One client is kept, for one engine; there hardly ever is a second. */
-static int ask(
-	struct lifecycle *l, const char *socket, json_t *request, json_t **ret, struct error *err)
+/* One client is kept, for one engine; there hardly ever is a second. request is stolen. */
+static int tell(struct lifecycle *l, const char *socket, json_t *request, struct error *err)
 {
 	int r = 0;
 
-	if (l->client.pid > 0 && strcmp(l->client_socket, socket) != 0) {
+	if (l->client.pid > 0 && (l->listing || strcmp(l->client_socket, socket) != 0)) {
 		(void)docker_client_stop(&l->client);
 	}
+	l->listing = false;
 	if (l->client.pid <= 0) {
 		l->client_socket = arena_strdup(&l->arena, socket);
 		r = docker_client_start(&l->client, FD_NONE, err);
@@ -38,7 +38,20 @@ static int ask(
 		return r;
 	}
 	(void)json_object_set_new(request, "socket", json_string(socket));
-	return docker_client_ask(&l->client, request, DOCKER_WORK_S, ret, err);
+	return docker_client_send(&l->client, request, err);
+}
+
+static int hear(struct lifecycle *l, json_t **ret, struct error *err)
+{
+	return docker_client_receive(&l->client, DOCKER_WORK_S, ret, err);
+}
+
+static int ask(
+	struct lifecycle *l, const char *socket, json_t *request, json_t **ret, struct error *err)
+{
+	int r = tell(l, socket, request, err);
+
+	return r < 0 ? r : hear(l, ret, err);
 }
 
 static int order(struct lifecycle *l, const char *socket, json_t *request, struct error *err)
@@ -68,16 +81,29 @@ static int inspect(
 	return 0;
 }
 
+int life_docker_list_begin(struct lifecycle *lifecycle, const char *socket, struct error *err)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	int r = tell(lifecycle, socket,
+		json_pack("{s:s,s:s}", "op", "list", "label",
+			arena_printf(&arena, INSTANCE_LABEL "=%s", lifecycle->instance)),
+		err);
+
+	lifecycle->listing = r == 0;
+	return r;
+}
+
 int life_docker_list(
 	struct lifecycle *lifecycle, const char *socket, json_t **ret, struct error *err)
 {
-	_cleanup_arena_ struct arena arena = {0};
 	json_t *reply;
-	int r = ask(lifecycle, socket,
-		json_pack("{s:s,s:s}", "op", "list", "label",
-			arena_printf(&arena, INSTANCE_LABEL "=%s", lifecycle->instance)),
-		&reply, err);
+	int r = 0;
 
+	if (!lifecycle->listing || strcmp(lifecycle->client_socket, socket) != 0) {
+		r = life_docker_list_begin(lifecycle, socket, err);
+	}
+	lifecycle->listing = false;
+	r = r < 0 ? r : hear(lifecycle, &reply, err);
 	if (r < 0) {
 		return r;
 	}

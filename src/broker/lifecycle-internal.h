@@ -17,6 +17,7 @@ struct lifecycle {
 	const char *base; /* of the homes */
 	struct docker_client client; /* started when an engine is needed */
 	const char *client_socket; /* whose engine it speaks to */
+	bool listing; /* it was asked for a list that nobody has taken yet */
 	struct registry *registry; /* opened when it is needed */
 	bool registry_failed;
 };
@@ -66,7 +67,9 @@ void life_forget(struct lifecycle *lifecycle, const char *name);
  * that a row cannot do without is missing. */
 bool life_row(const json_t *meta, struct arena *arena, struct registry_row *ret);
 
-/* Every container of this instance, as the engine lists them; a new reference. */
+/* Every container of this instance, as the engine lists them, but for what nobody here asks about
+ * (docker/container.h); a new reference. begin: the engine is asked, the answer is wanted later. */
+int life_docker_list_begin(struct lifecycle *lifecycle, const char *socket, struct error *err);
 int life_docker_list(
 	struct lifecycle *lifecycle, const char *socket, json_t **ret, struct error *err);
 /* Is this the name of one that is not complete? */

@@ -279,6 +279,17 @@ static void ask_engine(struct listing *g, const char *socket)
 	forget_gone(g, socket);
 }
 
+/* An engine takes its time, in which other things can be read. */
+static void ask_ahead(struct listing *g)
+{
+	const char *socket = g->agent_count > 0 ? g->agents[0].socket : NULL;
+	struct error ignored;
+
+	if (socket != NULL && access(socket, F_OK) == 0) {
+		(void)life_docker_list_begin(g->l, socket, &ignored);
+	}
+}
+
 /* Each engine once. */
 static void ask_engines(struct listing *g)
 {
@@ -430,6 +441,7 @@ void lifecycle_list(struct lifecycle *lifecycle, struct lifecycle_list *ret)
 
 	*ret = (struct lifecycle_list){0};
 	add_agents(&g);
+	ask_ahead(&g);
 	read_registry(&g);
 	ask_engines(&g);
 	read_homes(&g);

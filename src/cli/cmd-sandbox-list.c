@@ -142,7 +142,7 @@ static int print_as_text(const struct cmd_call *call, const struct sandboxes *sa
 	}
 	if (list->warning != NULL) {
 		buf_add_str(&out, "Warning: ");
-		add_escaped(&out, list->warning);
+		buf_add_printable(&out, list->warning, strlen(list->warning), 0);
 		buf_add_char(&out, '\n');
 	}
 	return print_text(call, &out);

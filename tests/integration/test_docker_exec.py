@@ -111,7 +111,7 @@ def test_the_container_is_closed(inspected, docker, workspace):
     made = inspected()
     host, config = made["HostConfig"], made["Config"]
     assert made["Name"].startswith("/creel-sbx-agent-main-main-6d9217fe-")
-    assert config["Image"] == IMAGE
+    assert config["Image"] == made["Image"] and config["Labels"]["creel.image"] == IMAGE
     assert config["User"] == "1000:1000"
     assert config["WorkingDir"] == "/workspace"
     assert config["Entrypoint"] == ["/run/creel/init"]

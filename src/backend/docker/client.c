@@ -85,17 +85,21 @@ int docker_client_start(struct docker_client *ret, int lock_fd, struct error *er
 	return r;
 }
 
-int docker_client_ask(const struct docker_client *client, json_t *request, uint32_t timeout_s,
-	json_t **ret, struct error *err)
+int docker_client_send(const struct docker_client *client, json_t *request, struct error *err)
 {
-	json_t *reply = NULL;
 	int r = message_send(client->control_fd, request, err);
 
 	json_decref(request);
-	if (r == 0) {
-		r = message_receive(
-			client->control_fd, clock_after_ns(timeout_s * NS_PER_S), &reply, err);
-	}
+	return r;
+}
+
+int docker_client_receive(
+	const struct docker_client *client, uint32_t timeout_s, json_t **ret, struct error *err)
+{
+	json_t *reply = NULL;
+	int r = message_receive(
+		client->control_fd, clock_after_ns(timeout_s * NS_PER_S), &reply, err);
+
 	if (r == 0) {
 		r = message_take_error(reply, err);
 	}
@@ -105,6 +109,14 @@ int docker_client_ask(const struct docker_client *client, json_t *request, uint3
 	}
 	*ret = reply;
 	return 0;
+}
+
+int docker_client_ask(const struct docker_client *client, json_t *request, uint32_t timeout_s,
+	json_t **ret, struct error *err)
+{
+	int r = docker_client_send(client, request, err);
+
+	return r < 0 ? r : docker_client_receive(client, timeout_s, ret, err);
 }
 
 int docker_client_stop(struct docker_client *client)

@@ -25,6 +25,11 @@ int docker_client_start(struct docker_client *ret, int lock_fd, struct error *er
 /* One request, stolen, and its answer, a new reference; an error that is answered is err. */
 int docker_client_ask(const struct docker_client *client, json_t *request, uint32_t timeout_s,
 	json_t **ret, struct error *err);
+/* The two halves of it, for whoever has something else to do meanwhile. One answer for each request, in
+ * their order. */
+int docker_client_send(const struct docker_client *client, json_t *request, struct error *err);
+int docker_client_receive(
+	const struct docker_client *client, uint32_t timeout_s, json_t **ret, struct error *err);
 /* Let go of it and wait for its end. 0; negative: what it had to remove is still there. */
 int docker_client_stop(struct docker_client *client);
 

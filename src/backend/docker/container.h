@@ -37,7 +37,8 @@ int container_inspect(struct engine *engine, const char *ref, json_t **ret, stru
 int container_start(struct engine *engine, const char *id, struct error *err);
 /* -EEXIST: the name is taken. */
 int container_rename(struct engine *engine, const char *id, const char *name, struct error *err);
-/* Every container, running or not, that has a label: NAME=VALUE. A new reference, an array. */
+/* Every container, running or not, that has a label: NAME=VALUE. A new reference, an array; of each Id,
+ * Names, Labels, State, Image, Created, and Mounts of one with the label creel.once. */
 int container_list(struct engine *engine, const char *label, json_t **ret, struct error *err);
 
 struct container_state {

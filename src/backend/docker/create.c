@@ -60,6 +60,8 @@ static json_t *labels_of(const struct sandbox_spec *spec, const struct create_op
 	add_label(labels, "creel.", "agent", opts->agent);
 	add_label(labels, "creel.", "kind", opts->kind);
 	add_label(labels, "creel.", "workspace", spec->workspace_dir);
+	/* The engine is given its id. */
+	add_label(labels, "creel.", "image", spec->image);
 	add_label(labels, "creel.", "dangerousBinds", spec_dangerous(spec, &arena));
 	if (opts->once) {
 		add_label(labels, "creel.", "once", "1");
