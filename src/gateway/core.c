@@ -53,12 +53,6 @@ static void call_free(struct gateway_call *call)
 	if (call->outer_ended != NULL) {
 		*call->outer_ended = true;
 	}
-	if (call->acquisition != NULL) {
-		question_forget(call->acquisition);
-	}
-	if (call->waits_for != NULL) {
-		box_unwait(call);
-	}
 	call->gateway->calls--;
 	held_grant_put(call->held);
 	caller_copy_finish(&call->copy);
@@ -138,7 +132,7 @@ void gateway_denied(void *arg, const struct tool_denied *denied)
 }
 
 /* For the audit log and for those who watch. */
-static void report_call(struct gateway_call *call, const struct tool_result *result)
+static json_t *call_row(const struct gateway_call *call, const struct tool_result *result)
 {
 	const struct grant *grant = call->held != NULL ? call->held->grant : NULL;
 	bool denied =
@@ -162,15 +156,28 @@ static void report_call(struct gateway_call *call, const struct tool_result *res
 		set_text(row, "agentId", grant->decision.agent_id);
 		set_text(row, "sessionKey", grant->decision.session_key);
 	}
-	events_add(call->gateway, "call.ended", json_incref(row));
-	gateway_audit_for(
-		call->gateway, &call->copy.caller, call->agent, call->session, "call", row);
+	return row;
 }
 
+/* Nothing waits for it any more, and nothing comes for it: call_free() may take its time. */
+static void detach(struct gateway_call *call)
+{
+	call->running = NULL;
+	if (call->acquisition != NULL) {
+		question_forget(TAKE_PTR(call->acquisition));
+	}
+	if (call->waits_for != NULL) {
+		box_unwait(call);
+	}
+}
+
+/*
+ * The answer first: sending the row wakes the broker, which is then in the way of the one who waits.
+ * The row is on its way before the next request is looked at.
+ */
 static void finish(struct gateway_call *call, struct tool_result *result)
 {
-	tool_done_fn done = call->done;
-	void *arg = call->arg;
+	json_t *row;
 
 	if (result->details == NULL) {
 		result->details = json_object();
@@ -178,11 +185,14 @@ static void finish(struct gateway_call *call, struct tool_result *result)
 	if (call->held != NULL && call->held->grant->notice != NULL) {
 		set_text(result->details, "notice", call->held->grant->notice);
 	}
+	detach(call);
 	count_call(call, result);
-	report_call(call, result);
-	call->running = NULL;
+	row = call_row(call, result);
+	call->done(call->arg, result);
+	events_add(call->gateway, "call.ended", json_incref(row));
+	gateway_audit_for(
+		call->gateway, &call->copy.caller, call->agent, call->session, "call", row);
 	call_free(call);
-	done(arg, result);
 }
 
 static void fail(struct gateway_call *call, const struct gateway_failure *failure)
