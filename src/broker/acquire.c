@@ -108,6 +108,18 @@ size_t acquire_count(const struct broker *broker)
 	return count;
 }
 
+size_t acquire_waiting(const struct broker *broker)
+{
+	size_t count = 0;
+
+	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
+		for (const struct request *r = s->waiters; r != NULL; r = r->next_waiter) {
+			count++;
+		}
+	}
+	return count;
+}
+
 void acquire_forget_waiter(struct request *request)
 {
 	for (struct sandbox *s = request->broker->sandboxes; s != NULL; s = s->next) {

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "broker/ask-metrics.h"
 #include "broker/ask-sandbox.h"
 #include "broker/broker.h"
 #include "policy/directive.h"
@@ -378,6 +379,7 @@ static const struct {
 	{"sandbox.prune", op_sandbox_prune, ADMIN},
 	{"audit.query", op_audit_query, ADMIN},
 	{"config.reload", op_reload, ADMIN},
+	{"metrics", op_metrics, ADMIN},
 	{"status", op_status, ADMIN},
 };
 

@@ -21,6 +21,7 @@ struct front;
 struct approval;
 struct pruner;
 struct sandbox;
+struct tally;
 
 struct broker {
 	struct event_base *base;
@@ -30,9 +31,11 @@ struct broker {
 	struct tokens tokens;
 	struct sessions *sessions;
 	struct audit *audit;
+	struct tally *tally; /* see record.c */
 	char *front_path, *socket_path, *listen; /* as bound */
 	int tcp_fd, unix_fd, lock_fd;
 	uint64_t started_ns;
+	int64_t started_wall_ms;
 	struct front *front;
 	struct request *requests; /* every one without an answer */
 	struct sandbox *sandboxes;
@@ -111,7 +114,8 @@ void acquire_discard(struct broker *broker, const char *name);
 void acquire_busy(struct broker *broker, const char *name);
 /* Nobody waits for it any more. */
 void acquire_forget_waiter(struct request *request);
-size_t acquire_count(const struct broker *broker);
+size_t acquire_count(const struct broker *broker); /* the front holds */
+size_t acquire_waiting(const struct broker *broker); /* requests for one that is being started */
 
 /* --- ask.c: operations by name --- */
 
@@ -157,7 +161,7 @@ void reload_unwatch(struct broker *broker);
 struct pruner *pruner_start(struct broker *broker);
 struct pruner *pruner_stop(struct pruner *pruner); /* takes NULL, returns NULL */
 
-/* --- record.c: the audit log --- */
+/* --- record.c: the audit log, and what is counted of it --- */
 
 /* What a row has beside who, where and when. NULL: absent. */
 struct record_fields {

@@ -185,6 +185,7 @@ static void settle(struct approval *a, bool allow, const char *by, const char *w
 		&(struct record_fields){.kind = "approval",
 			.tool = "exec",
 			.decision = allow ? "allowed" : "denied",
+			.rule = allow ? NULL : "tools.exec.ask",
 			.reason = by});
 	front_event(request->broker, "approval.decided",
 		json_pack("{s:s,s:s,s:s}", "id", a->id, "decision", allow ? "allow" : "deny",
@@ -328,6 +329,8 @@ static void refuse(struct request *request, const struct decision *d)
 		&(struct record_fields){.kind = "elevation",
 			.tool = "exec",
 			.decision = "denied",
+			.rule = d->elevated.failure_count > 0 ? d->elevated.failures[0].key
+							      : "tools.elevated",
 			.reason = text.data});
 	request_fail(request, TOOL_FAIL_DENIED, text.data,
 		"'creel sandbox explain --sender CHANNEL:ID' shows every gate");
@@ -437,6 +440,11 @@ void elevate_request(struct request *request, struct wire_bytes payload)
 	verdict = judge(request, &decided.directives);
 	request_decided_finish(&decided);
 	if (verdict == REFUSE) {
+		broker_record(request->broker, request, "elevation.denied",
+			&(struct record_fields){.kind = "elevation",
+				.tool = "exec",
+				.decision = "denied",
+				.rule = "tools.exec.security"});
 		request_fail(request, TOOL_FAIL_DENIED,
 			"exec denied: security=deny for commands on the host (tools.exec.security, "
 			"/exec security)",

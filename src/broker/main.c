@@ -29,6 +29,7 @@
 #include "broker/audit.h"
 #include "broker/broker.h"
 #include "broker/listen.h"
+#include "broker/tally.h"
 #include "os/libexec.h"
 #include "os/notify.h"
 
@@ -319,6 +320,7 @@ static void tear_down(struct broker *broker)
 	cleanup_closep(&broker->tcp_fd);
 	broker->sessions = sessions_close(broker->sessions);
 	broker->audit = audit_close(broker->audit);
+	broker->tally = tally_free(broker->tally);
 	tokens_finish(&broker->tokens);
 	broker->config = config_free(broker->config);
 	free(broker->front_path);

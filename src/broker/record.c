@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "broker/audit.h"
 #include "broker/broker.h"
+#include "broker/tally.h"
 
 int64_t broker_wall_ms(void)
 {
@@ -44,6 +45,10 @@ int broker_record_open(struct broker *broker, struct error *err)
 {
 	int r = 0;
 
+	if (broker->tally == NULL) {
+		broker->tally = tally_new();
+		broker->started_wall_ms = broker_wall_ms();
+	}
 	if (broker->audit == NULL) {
 		r = audit_open(
 			broker->config->state_dir, &(struct audit_opts){0}, &broker->audit, err);
@@ -54,12 +59,39 @@ int broker_record_open(struct broker *broker, struct error *err)
 	return r;
 }
 
+static bool is_word(const char *text, const char *word)
+{
+	return text != NULL && strcmp(text, word) == 0;
+}
+
+/* Every denial is a row, so that this is the place where they are counted. */
+static void count_row(struct broker *broker, const struct audit_entry *entry)
+{
+	const char *decision = entry->decision;
+
+	if (is_word(entry->kind, "config")) {
+		tally_add(broker->tally, "reloads", is_word(decision, "allowed") ? "ok" : "failed",
+			NULL);
+	}
+	if (is_word(entry->kind, "elevation")) {
+		tally_add(broker->tally, "elevations", decision != NULL ? decision : "asked", NULL);
+	}
+	/* The front counts what a sandbox tells of, and what a tool itself refused: that has no rule. */
+	if ((is_word(decision, "denied") || is_word(decision, "deny")) &&
+		!is_word(entry->kind, "denial") &&
+		(entry->rule != NULL || !is_word(entry->kind, "call"))) {
+		tally_add(broker->tally, "denials", entry->kind,
+			entry->rule != NULL ? entry->rule : "other");
+	}
+}
+
 static void write_row(struct broker *broker, const struct audit_entry *entry)
 {
 	static bool broken;
 	struct error err;
 	bool failed;
 
+	count_row(broker, entry);
 	if (broker->audit == NULL) {
 		return;
 	}
@@ -70,6 +102,9 @@ static void write_row(struct broker *broker, const struct audit_entry *entry)
 		log_info("the audit log is written again");
 	}
 	broken = failed;
+	if (failed) {
+		tally_add(broker->tally, "auditFailures", NULL, NULL);
+	}
 }
 
 static void fill_request(struct audit_entry *entry, const struct request *request)

@@ -88,25 +88,18 @@ static void ask_broker(struct gateway_ask *ask, const struct gateway_caller *cal
 static void on_metrics(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
 {
 	struct gateway_ask *ask = arg;
-	struct metrics *metrics = ask->gateway->metrics;
 	_cleanup_buf_ struct buf text = {0};
 	struct error ignored;
-	json_t *status, *result;
+	json_t *told, *result;
 
 	if (failure != NULL) {
 		answer(ask, NULL, failure);
 		return;
 	}
-	status = bus_packet_json(packet, &ignored);
-	metrics_set(metrics, METRIC_SESSIONS, NULL, NULL,
-		json_integer_value(json_object_get(status, "sessions")));
-	metrics_set(metrics, METRIC_SANDBOXES, "all", "held",
-		json_integer_value(json_object_get(status, "sandboxes")));
-	metrics_set(metrics, METRIC_QUEUE_DEPTH, "approvals", NULL,
-		json_integer_value(json_object_get(status, "approvals")));
-	metrics_set(metrics, METRIC_QUEUE_DEPTH, "calls", NULL, (int64_t)ask->gateway->calls);
-	json_decref(status);
-	metrics_render(metrics, &text);
+	told = bus_packet_json(packet, &ignored);
+	gateway_measure(ask->gateway, told);
+	json_decref(told);
+	metrics_render(ask->gateway->metrics, &text);
 	result = json_pack("{s:s}", "text", text.data != NULL ? text.data : "");
 	answer(ask, result, NULL);
 	json_decref(result);
@@ -118,7 +111,7 @@ static void ask_metrics(struct gateway_ask *ask, const struct gateway_caller *ca
 	int fd;
 
 	question_caller(&message, caller, &fd);
-	bus_set(&message, BUS_OP, "status");
+	bus_set(&message, BUS_OP, "metrics");
 	bus_set(&message, BUS_JSON, "{}");
 	send_question(ask, &message, fd, on_metrics);
 }

@@ -119,6 +119,29 @@ static void session_free(struct box_session *session)
 	free(session);
 }
 
+/* Into the sandbox, out of it. */
+static void add_traffic(const struct front_box *box, uint64_t *in, uint64_t *out)
+{
+	uint64_t came, went;
+
+	link_traffic(box->link, &came, &went);
+	*in += went;
+	*out += came;
+}
+
+size_t boxes_measure(const struct gateway *gateway, uint64_t *in, uint64_t *out)
+{
+	size_t running = 0;
+
+	for (const struct front_box *box = gateway->boxes; box != NULL; box = box->next) {
+		add_traffic(box, in, out);
+		for (const struct box_session *s = box->sessions; s != NULL; s = s->next) {
+			running += tool_session_running(s->tools);
+		}
+	}
+	return running;
+}
+
 /* Out of the table first: what its calls' callers start next goes to a new stream. */
 static void box_close(struct front_box *box, const struct error *why)
 {
@@ -157,6 +180,7 @@ static void box_close(struct front_box *box, const struct error *why)
 		box->found = f->next;
 		found_free(f);
 	}
+	add_traffic(box, &gateway->bytes_in, &gateway->bytes_out);
 	box->link = link_free(box->link);
 	box->denials = denials_free(box->denials);
 	release_name(gateway, box->name);

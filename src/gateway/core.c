@@ -71,6 +71,27 @@ static void set_text(json_t *row, const char *key, const char *text)
 	}
 }
 
+/* Of policy; NULL: it let the call through. The broker counts it with the row of the audit log. */
+static const char *denying_rule(const struct gateway_call *call)
+{
+	const struct tool_verdict *verdict =
+		call->held != NULL ? grant_verdict(call->held->grant, call->tool) : NULL;
+
+	return verdict != NULL && !verdict->allowed ? verdict->rule : NULL;
+}
+
+/* By the tool itself, with what the grant says: that the host is out of reach, or a path. */
+static void count_own_denial(const struct gateway_call *call)
+{
+	struct metrics *metrics = call->gateway->metrics;
+	bool elevated = json_is_true(json_object_get(call->args, "elevated"));
+
+	if (elevated) {
+		metrics_add(metrics, METRIC_ELEVATIONS, "unavailable", NULL, 1);
+	}
+	metrics_add(metrics, METRIC_DENIALS, "tool", elevated ? "elevated" : "other", 1);
+}
+
 static void count_call(const struct gateway_call *call, const struct tool_result *result)
 {
 	struct metrics *metrics = call->gateway->metrics;
@@ -80,7 +101,10 @@ static void count_call(const struct gateway_call *call, const struct tool_result
 	metrics_call(metrics, tool != NULL ? tool->name : "unknown",
 		result->failure.message == NULL ? "ok" : result->failure.type,
 		(clock_now_ns() - call->started_ns) / 1000);
-	metrics_add(metrics, METRIC_BYTES, "out", "sandbox", call->bytes_out);
+	if (result->failure.type != NULL && strcmp(result->failure.type, TOOL_FAIL_DENIED) == 0 &&
+		denying_rule(call) == NULL && !call->asked_host) {
+		count_own_denial(call);
+	}
 }
 
 static const char *row_text(const json_t *row, const char *key)
@@ -147,6 +171,9 @@ static json_t *call_row(const struct gateway_call *call, const struct tool_resul
 			"bytesOut", (json_int_t)call->bytes_out);
 
 	set_text(row, "reason", result->failure.type);
+	if (denied) {
+		set_text(row, "rule", denying_rule(call));
+	}
 	if (json_is_integer(code)) {
 		(void)json_object_set(row, "exitCode", code);
 	}
@@ -171,12 +198,20 @@ static void detach(struct gateway_call *call)
 	}
 }
 
+static bool is_refused_caller(const struct gateway_call *call, const char *type)
+{
+	return call->held == NULL && type != NULL &&
+	       (strcmp(type, GATEWAY_FAIL_UNAUTHORIZED) == 0 ||
+		       strcmp(type, GATEWAY_FAIL_FORBIDDEN) == 0);
+}
+
 /*
  * The answer first: sending the row wakes the broker, which is then in the way of the one who waits.
  * The row is on its way before the next request is looked at.
  */
 static void finish(struct gateway_call *call, struct tool_result *result)
 {
+	const char *type = result->failure.type; /* a constant, which outlives the result */
 	json_t *row;
 
 	if (result->details == NULL) {
@@ -190,8 +225,12 @@ static void finish(struct gateway_call *call, struct tool_result *result)
 	row = call_row(call, result);
 	call->done(call->arg, result);
 	events_add(call->gateway, "call.ended", json_incref(row));
-	gateway_audit_for(
-		call->gateway, &call->copy.caller, call->agent, call->session, "call", row);
+	if (is_refused_caller(call, type)) {
+		json_decref(row); /* the broker has a row of that */
+	} else {
+		gateway_audit_for(
+			call->gateway, &call->copy.caller, call->agent, call->session, "call", row);
+	}
 	call_free(call);
 }
 
@@ -231,10 +270,17 @@ static void run_tool(struct gateway_call *call, struct front_box *box)
 {
 	struct gateway *gateway = call->gateway;
 	struct box_session *session = box_session(box, call->held);
+	const char *backend = call->held->grant->backend;
 	_cleanup_free_ char *name = xstrdup(call->held->grant->sandbox);
 	bool ended = false;
 	struct tool_call *running;
 
+	if (call->acquire_ns > 0) {
+		metrics_observe(gateway->metrics, METRIC_ACQUIRE_SECONDS,
+			backend != NULL ? backend : "unknown",
+			(clock_now_ns() - call->acquire_ns) / 1000);
+		call->acquire_ns = 0;
+	}
 	/* Taken back below, unless the call is gone by then. */
 	/* cppcheck-suppress autoVariables */
 	call->ended = &ended;
@@ -378,6 +424,7 @@ static void acquire(struct gateway_call *call)
 	struct question *question;
 	int fd;
 
+	call->acquire_ns = clock_now_ns();
 	question_caller(&message, &call->copy.caller, &fd);
 	bus_set(&message, BUS_AGENT, call->agent);
 	bus_set(&message, BUS_SESSION, call->session);

@@ -99,6 +99,7 @@ static void ask(void *arg, void *call_arg, struct tool_call *tool, struct wire_b
 	bus_set(&message, BUS_SESSION, call->session);
 	message.fields[BUS_SPAWN] = payload;
 	call->asking = tool;
+	call->asked_host = true;
 	question = question_ask(gateway, &message, fd, on_answer, call);
 	/* One that could not even be sent has ended the call by then. */
 	if (question != NULL) {

@@ -224,6 +224,7 @@ void http_conn_flush(struct http_conn *conn)
 			http_conn_doom(conn);
 			return;
 		}
+		conn->server->sent += (uint64_t)n;
 		pace_move(&conn->out_pace, (size_t)n);
 	}
 	if (conn->out != NULL) {
@@ -443,6 +444,7 @@ static void on_readable(evutil_socket_t fd, short events, void *arg)
 	}
 	n = read(fd, conn->server->scratch, SCRATCH);
 	if (n > 0) {
+		conn->server->received += (uint64_t)n;
 		on_bytes(conn, (size_t)n);
 	} else if (n == 0) {
 		on_eof(conn);

@@ -46,6 +46,7 @@ struct http_server {
 	void (*drained)(void *arg);
 	void *drained_arg;
 	uint64_t accepted, dropped, refused;
+	uint64_t received, sent; /* bytes */
 	uint64_t answered[HTTP_STATUS_CLASSES];
 	char *scratch; /* where read(2) puts things */
 };

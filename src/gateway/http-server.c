@@ -294,6 +294,14 @@ void http_server_metrics(const struct http_server *server, struct buf *out)
 			server->answered[i]);
 	}
 	buf_addf(out,
+		"# HELP creel_http_received_bytes_total Bytes that came.\n"
+		"# TYPE creel_http_received_bytes_total counter\n"
+		"creel_http_received_bytes_total %" PRIu64 "\n"
+		"# HELP creel_http_sent_bytes_total Bytes that went out.\n"
+		"# TYPE creel_http_sent_bytes_total counter\ncreel_http_sent_bytes_total %" PRIu64
+		"\n",
+		server->received, server->sent);
+	buf_addf(out,
 		"# HELP creel_http_body_bytes Bytes of requests that are coming in.\n"
 		"# TYPE creel_http_body_bytes gauge\ncreel_http_body_bytes %zu\n",
 		server->body_bytes);

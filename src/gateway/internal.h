@@ -27,6 +27,7 @@ struct question *question_ask(
 	struct gateway *gateway, struct bus_message *message, int fd, question_fn done, void *arg);
 void question_forget(struct question *question); /* done does not come any more */
 void question_answered(struct gateway *gateway, struct bus_packet *packet);
+size_t questions_count(const struct gateway *gateway); /* without an answer */
 
 /* --- grants.c: what was granted already --- */
 
@@ -181,6 +182,7 @@ struct gateway {
 	struct question *questions;
 	uint32_t next_id;
 	size_t calls;
+	uint64_t bytes_in, bytes_out; /* of streams that are closed, as their sandboxes see it */
 	struct dead_link *dead_links;
 	struct event *reaper; /* of dead_links */
 	struct {
@@ -209,6 +211,13 @@ struct front_box *gateway_box_for(
 /* A row for the audit log; taken over. */
 void gateway_audit_for(struct gateway *gateway, const struct gateway_caller *caller,
 	const char *agent, const char *session, const char *name, json_t *row);
+/* --- measure.c --- */
+
+/* What there is now, and what the broker told (its op "metrics"), into the metrics. */
+void gateway_measure(struct gateway *gateway, const json_t *told);
+/* Processes of all sessions that run; adds the traffic of all streams that are open. */
+size_t boxes_measure(const struct gateway *gateway, uint64_t *in, uint64_t *out);
+
 /* The constant that equals a type that came as text. */
 const char *gateway_failure_type(const char *type);
 

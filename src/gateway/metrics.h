@@ -13,16 +13,15 @@ enum metric {
 	METRIC_ACQUIRE_SECONDS, /* histogram; backend: how long a session waited for its sandbox */
 	METRIC_DENIALS, /* counter; layer, rule */
 	METRIC_ELEVATIONS, /* counter; outcome */
-	METRIC_REQUESTS, /* counter; transport ("http", "mcp", "cli"), status */
-	METRIC_BYTES, /* counter; direction ("in", "out"), what ("http", "sandbox") */
+	METRIC_BYTES, /* counter; direction, as the sandboxes see it ("in", "out") */
 	METRIC_RELOADS, /* counter; outcome */
 	METRIC_RESTARTS, /* counter; process ("front") */
 	METRIC_AUDIT_FAILURES, /* counter */
 	METRIC_SANDBOXES, /* gauge; backend, state */
 	METRIC_SESSIONS, /* gauge */
-	METRIC_CONNECTIONS, /* gauge; kind ("http", "sse", "exec", "browser") */
-	METRIC_QUEUE_DEPTH, /* gauge; queue ("calls", "acquires", "approvals", "bus") */
-	METRIC_PROCESSES, /* gauge: background processes that run */
+	METRIC_SANDBOXES_HELD, /* gauge: whose stream the front has */
+	METRIC_QUEUE_DEPTH, /* gauge; queue ("calls", "acquires", "approvals", "asks") */
+	METRIC_PROCESSES, /* gauge: processes that run, in the background too */
 	METRIC_START_TIME, /* gauge: seconds since the epoch */
 	METRIC_COUNT_
 };

@@ -144,3 +144,13 @@ void question_answered(struct gateway *gateway, struct bus_packet *packet)
 	unlink_question(q);
 	done(arg, packet, NULL);
 }
+
+size_t questions_count(const struct gateway *gateway)
+{
+	size_t count = 0;
+
+	for (const struct question *q = gateway->questions; q != NULL; q = q->next) {
+		count++;
+	}
+	return count;
+}

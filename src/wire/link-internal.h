@@ -49,6 +49,7 @@ struct link {
 	size_t in_len, in_size;
 	struct buf out;
 	size_t out_sent; /* bytes of out that are gone already */
+	uint64_t total_in, total_out; /* see link_traffic() */
 	uint32_t next_stream;
 	uint32_t lists, listed, pings; /* unanswered; PROCESS frames of the current answer */
 	const struct link_ops *ops;

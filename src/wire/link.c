@@ -86,6 +86,12 @@ bool link_is_ready(const struct link *link)
 	return link->ready && link->dead == 0;
 }
 
+void link_traffic(const struct link *link, uint64_t *ret_in, uint64_t *ret_out)
+{
+	*ret_in = link->total_in;
+	*ret_out = link->total_out;
+}
+
 int link_die(struct link *link, int num, const struct error *why)
 {
 	if (link->dead == 0) {
@@ -116,6 +122,7 @@ static int flush_now(struct link *link, struct error *err)
 			return error_set(err, errno, "cannot write to the sandbox's stream");
 		}
 		link->out_sent += (size_t)n;
+		link->total_out += (uint64_t)n;
 	}
 	buf_clear(&link->out);
 	link->out_sent = 0;
@@ -351,6 +358,7 @@ static int read_some(struct link *link, struct error *err)
 		return error_set(err, errno, "cannot read the sandbox's stream");
 	}
 	link->in_len += (size_t)n;
+	link->total_in += (uint64_t)n;
 	if (link->in_len < link->in_size) {
 		return dispatch(link, err);
 	}

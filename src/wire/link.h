@@ -52,6 +52,8 @@ struct link *link_free(struct link *link); /* tells every process `lost`; return
 int link_fd(const struct link *link);
 short link_events(const struct link *link); /* POLLIN, and POLLOUT while something is unsent */
 bool link_is_ready(const struct link *link);
+/* Bytes that came from the sandbox and went to it, frames and all. */
+void link_traffic(const struct link *link, uint64_t *ret_in, uint64_t *ret_out);
 
 /*
  * Read, dispatch and write as far as the socket allows. revents as from poll(2); POLLIN | POLLOUT is

@@ -108,7 +108,7 @@ def test_figures_for_prometheus(gateway):
         t, 'creel_calls_total{tool="read",outcome="not_found"}') == 1 and t, "the call to be counted")
     assert value(text, 'creel_calls_total{tool="exec",outcome="ok"}') == 2
     assert value(text, 'creel_call_duration_seconds_count{tool="exec"}') == 2
-    assert value(text, 'creel_sandboxes{backend="all",state="held"}') == 1
+    assert value(text, 'creel_sandboxes_held') == 1
     assert value(text, "creel_sessions") is not None
     names_seen = set()
     for line in text.splitlines():
