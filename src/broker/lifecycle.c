@@ -334,51 +334,11 @@ static void hang_up(struct acquiring *a)
 
 /* --- what is there already --- */
 
-struct counting {
-	bool over;
-	uint32_t running;
-};
-
-static void on_process(void *arg, const struct wire_process *process)
+/* Does anything live in there that a command has left, or is? */
+static bool is_busy(const struct acquiring *a)
 {
-	struct counting *counting = arg;
-
-	counting->running += process->running ? 1 : 0;
-}
-
-static void on_list_end(void *arg, uint32_t count)
-{
-	struct counting *counting = arg;
-
-	(void)count;
-	counting->over = true;
-}
-
-/* Does anything run in there that somebody started and has not forgotten? Uses the stream up. */
-static bool is_busy(struct acquiring *a)
-{
-	static const struct link_ops ops = {.process = on_process, .list_end = on_list_end};
-	struct counting counting = {0};
-	struct error ignored;
-	struct link *link;
-
-	if (a->hello.processes == 0 || a->hello.version != WIRE_VERSION) {
-		hang_up(a);
-		return false;
-	}
-	link = link_new(TAKE_FD(a->ret->stream_fd), a->token, false, &ops, &counting);
-	if (link_wait_ready(link, READY_MS, &ignored) == 0) {
-		link_list(link);
-	}
-	while (!counting.over) {
-		struct pollfd p = {.fd = link_fd(link), .events = link_events(link)};
-
-		if (poll(&p, 1, READY_MS) == 0 || link_pump(link, p.revents, &ignored) < 0) {
-			break;
-		}
-	}
-	(void)link_free(link);
-	return counting.running > 0;
+	return a->hello.version == WIRE_VERSION &&
+	       (a->hello.capabilities & WIRE_HELLO_POPULATED) != 0;
 }
 
 /* Gone: the sandbox and what the home says of it. */
@@ -425,11 +385,6 @@ static int replace_stale(struct acquiring *a, struct error *err)
 
 	if (r < 0 || !is_busy(a)) {
 		return clear(a, err);
-	}
-	r = listen_for(a, err);
-	r = r < 0 ? r : await_call(a, err);
-	if (r < 0) {
-		return r;
 	}
 	a->ret->stale = true;
 	a->ret->notice = lifecycle_stale_notice(a->decision);

@@ -474,10 +474,22 @@ static void on_stream(struct watch *watch, uint32_t events)
 	}
 }
 
+/* Also what a command that is over has left in the background. */
+static bool is_populated(const struct init *init)
+{
+	int found = 0;
+
+	if (init->serial > 0 && !init->childless) {
+		found = tree_has_any(&init->tree, init->serial);
+	}
+	return found < 0 ? process_any_runs(init) : found > 0;
+}
+
 static void send_hello(struct init *init)
 {
 	struct wire_hello hello = {
 		.version = WIRE_VERSION,
+		.capabilities = is_populated(init) ? WIRE_HELLO_POPULATED : 0,
 		.instance = init->instance,
 		.processes = init->process_count,
 		.next_stream = init->next_stream,

@@ -182,6 +182,7 @@ void process_reap(struct init *init);
 void process_check(struct process *p); /* look whether it is finished, and report what is due */
 void process_describe(const struct process *p, struct wire_process *ret);
 void process_each(struct init *init, void (*fn)(struct process *p));
+bool process_any_runs(const struct init *init);
 void process_end(struct process *p, int signo); /* WIRE_SIGNAL_END */
 void init_shutdown(struct init *init, uint32_t grace_ms);
 void init_quit(struct init *init); /* kill everything and leave the loop */

@@ -67,6 +67,18 @@ void process_each(struct init *init, void (*fn)(struct process *p))
 	}
 }
 
+bool process_any_runs(const struct init *init)
+{
+	for (size_t i = 0; i < INIT_BUCKETS; i++) {
+		for (const struct process *p = init->by_stream[i]; p != NULL; p = p->next_stream) {
+			if (!p->finished) {
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
 static void forget_pid(struct process *p)
 {
 	if (p->pid > 0) {

@@ -244,11 +244,12 @@ static bool is_descendant(const struct tree *tree, const struct snapshot *s, con
  * is none, the process is an orphan that lowered its marks: it belongs to every spawn that it can
  * have come from.
  */
-static bool belongs(
-	const struct tree *tree, const struct snapshot *s, const struct member *m, uint64_t serial)
+static void read_range(const struct tree *tree, const struct snapshot *s, const struct member *m,
+	uint64_t *ret_low, uint64_t *ret_high)
 {
-	uint64_t low = 0, high = 0;
 	bool first = true;
+
+	*ret_low = *ret_high = 0;
 
 	for (size_t depth = 0; m != NULL && depth <= s->count; depth++) {
 		uint64_t marks[2] = {0}, from, to;
@@ -258,19 +259,27 @@ static bool belongs(
 		from = marks[0] > tree->base[0] ? marks[0] - tree->base[0] : 0;
 		to = marks[1] > tree->base[1] + MARK_SPAN ? 0
 							  : tree->base[1] + MARK_SPAN - marks[1];
-		if (from == to && from > 0) {
-			return from == serial;
-		}
-		if (first) {
-			low = from;
-			high = to;
+		if (first || (from == to && from > 0)) {
+			*ret_low = from;
+			*ret_high = to;
 			first = false;
+		}
+		if (from == to && from > 0) {
+			break;
 		}
 		if (m->parent == tree->self) {
 			break;
 		}
 		m = find(s, m->parent);
 	}
+}
+
+static bool belongs(
+	const struct tree *tree, const struct snapshot *s, const struct member *m, uint64_t serial)
+{
+	uint64_t low, high;
+
+	read_range(tree, s, m, &low, &high);
 	return serial >= low && serial <= high;
 }
 
@@ -360,6 +369,30 @@ int tree_signal(const struct tree *tree, uint64_t serial, pid_t leader, int sign
 	}
 	signal_members(tree, &s, signo);
 	return alive;
+}
+
+int tree_has_any(const struct tree *tree, uint64_t last)
+{
+	_cleanup_(snapshot_finish) struct snapshot s = {0};
+	int alive;
+
+	if (tree->proc_fd < 0 || !tree->marks) {
+		return -1;
+	}
+	(void)select_members(tree, TREE_ALL, &s, &alive);
+	for (size_t i = 0; i < s.count; i++) {
+		uint64_t low, high;
+
+		if (!s.list[i].ours) {
+			continue;
+		}
+		/* Workers of creel-init have no marks: low is beyond every spawn. */
+		read_range(tree, &s, &s.list[i], &low, &high);
+		if (low <= high && low <= last && high > 0) {
+			return 1;
+		}
+	}
+	return 0;
 }
 
 int tree_count(const struct tree *tree, uint64_t serial)

@@ -47,6 +47,8 @@ void tree_mark(const struct tree *tree, uint64_t serial, struct spawn_plan *plan
  * leader: the spawned process, for its group; 0 when it was reaped. Returns how many were signalled.
  */
 int tree_signal(const struct tree *tree, uint64_t serial, pid_t leader, int signo);
+/* Does anything live of the spawns up to the last-th? 1, 0; -1: unknown, without /proc or marks. */
+int tree_has_any(const struct tree *tree, uint64_t last);
 /* How many live; -1 without /proc. */
 int tree_count(const struct tree *tree, uint64_t serial);
 

@@ -76,6 +76,10 @@ struct wire_bytes {
 	size_t len;
 };
 
+/* Bits of a hello's capabilities. POPULATED: something lives of what was ever spawned, also where the command
+ * that left it is over or forgotten. */
+enum { WIRE_HELLO_POPULATED = 1 };
+
 struct wire_hello {
 	uint32_t version, capabilities;
 	uint8_t token[WIRE_TOKEN_SIZE];

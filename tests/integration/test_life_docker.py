@@ -134,6 +134,21 @@ def test_a_changed_configuration(life):
     assert life("sh", "-c", "echo $NEW").stdout == "other\n"
 
 
+def test_what_a_command_left_behind_keeps_it(life):
+    """Nobody remembers the command; what it started in the background runs on, and is not killed."""
+    leave = "(setsid sh -c 'trap \"exit 0\" USR1; echo $$ > pid; while :; do sleep 0.05; done' &) >/dev/null 2>&1"
+    assert life("sh", "-c", f"{leave}; while ! [ -s pid ]; do sleep 0.01; done").returncode == 0
+    first = identity(life)
+    life.configure(docker={"env": {"NEW": "value"}})
+    done = life("sh", "-c", "kill -0 $(cat pid) && echo alive")
+    assert done.stdout == "alive\n" and "creel sandbox recreate --session" in done.stderr
+    assert identity(life) == first
+    done = life("sh", "-c", "kill -USR1 $(cat pid); while kill -0 $(cat pid) 2>/dev/null; do sleep 0.01; done")
+    assert done.returncode == 0 and identity(life) == first
+    done = life("sh", "-c", "echo $NEW")
+    assert (done.stdout, done.stderr) == ("value\n", "") and identity(life) != first
+
+
 def test_an_image_of_another_name_is_listed(life):
     assert life("true").returncode == 0
     life.configure(docker={"image": "some-other:1"})

@@ -72,6 +72,16 @@ def test_a_changed_configuration_waits_for_what_runs(life):
     assert after["created"] and not after["stale"]
 
 
+def test_what_a_command_left_behind_keeps_it(life):
+    life.drive("run", "(setsid sleep 1000 &) >/dev/null 2>&1")
+    life.configure(docker={"env": {"NEW": "1"}})
+    busy, rest = life.drive("run", "pidof sleep || cat /proc/[0-9]*/comm")
+    assert busy["stale"] and not busy["created"] and rest
+    life.drive("run", "kill $(grep -lx sleep /proc/[0-9]*/comm | cut -d/ -f3)")
+    after, _ = life.drive("run", "true")
+    assert after["created"] and not after["stale"]
+
+
 def test_somebody_who_holds_it_is_waited_for(life):
     holder = life.hold()
     assert life.list()["containers"][0]["inUse"]

@@ -263,6 +263,44 @@ static void it_comes_back_every_time(void **state)
 	hang_up(answer(home));
 }
 
+static void forget_and_leave(struct home *home, struct rig *rig, struct run *run)
+{
+	stop_listening(home);
+	run_forget(run);
+	hang_up(rig);
+	listen_again(home);
+}
+
+/* What runs in the background of a command that nobody remembers. */
+static void what_was_left_behind_is_told(void **state)
+{
+	struct home *home = *state;
+	struct rig *rig;
+	struct run *run;
+	pid_t left;
+
+	listen_again(home);
+	start_init(home, false);
+	rig = answer(home);
+	assert_int_equal(rig->hello.capabilities, 0);
+	run = run_new(rig);
+	assert_int_equal(run_to_end(run, rig, "sleep 100 >/dev/null 2>&1 & echo $!", 0), 0);
+	buf_add_char(&run->out, '\0');
+	left = (pid_t)strtol(run->out.data, NULL, 10);
+	assert_true(left > 1);
+	forget_and_leave(home, rig, run);
+	rig = answer(home);
+	assert_int_equal(rig->hello.processes, 0);
+	assert_int_equal(rig->hello.capabilities, WIRE_HELLO_POPULATED);
+	assert_int_equal(kill(left, SIGKILL), 0);
+	run = run_new(rig);
+	assert_int_equal(run_to_end(run, rig, "true", 0), 0);
+	forget_and_leave(home, rig, run);
+	rig = answer(home);
+	assert_int_equal(rig->hello.capabilities, 0);
+	hang_up(rig);
+}
+
 static struct rig *answer_tied(struct home *home, bool tied)
 {
 	struct rig *rig = xcalloc(1, sizeof(*rig));
@@ -578,6 +616,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		home_test(everything_survives_a_reconnect),
+		home_test(what_was_left_behind_is_told),
 		home_test(it_calls_until_somebody_answers),
 		home_test(it_comes_back_every_time),
 		home_test(what_is_tied_ends_with_its_connection),
