@@ -132,7 +132,10 @@ void acquire_work_start(struct worker_side *side, void *arg)
 	struct acquire_job *job = arg;
 	struct error err;
 
-	if (resolve(job->decision, &err) < 0) {
+	if (job->control != NULL) {
+		control_serve(side, job->decision, job->control,
+			extras_of(job->decision, "control", NULL, NULL, NULL));
+	} else if (resolve(job->decision, &err) < 0) {
 		worker_fail(side, TOOL_FAIL_UNAVAILABLE, &err);
 	} else if (job->decision->spec.backend == BACKEND_HOST) {
 		start_host(side, job->decision);

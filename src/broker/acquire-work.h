@@ -3,6 +3,7 @@
 #ifndef BROKER_ACQUIRE_WORK_H
 #define BROKER_ACQUIRE_WORK_H
 
+#include "broker/control.h"
 #include "broker/lifecycle.h"
 #include "broker/worker.h"
 
@@ -10,6 +11,7 @@
 struct acquire_job {
 	struct decision *decision;
 	enum sandbox_kind kind;
+	const struct control *control; /* a browser outside of any sandbox instead; NULL */
 };
 
 /*

@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "broker/acquire-work.h"
 #include "broker/broker.h"
+#include "broker/control.h"
 #include "broker/home.h"
 #include "broker/lifecycle-list.h"
 #include "tools/tool.h"
@@ -30,6 +31,7 @@ struct sandbox {
 	struct broker *broker;
 	char *name;
 	enum sandbox_state state;
+	bool outside; /* a browser outside of any sandbox */
 	uint64_t generation; /* of the configuration it was looked at with */
 	json_t *extras; /* what starting it told */
 	char *notice; /* while LOOKED_AT and ASKED_FOR: for who is given it as it is */
@@ -268,9 +270,15 @@ static void on_started(
 static int start(struct sandbox *s, struct decision *decision, struct error *err)
 {
 	bool browser = (s->waiters->flags & BUS_BROWSER) != 0;
-	struct acquire_job job = {
-		.decision = decision, .kind = browser ? KIND_BROWSER : KIND_SANDBOX};
+	struct control control;
+	struct acquire_job job = {.decision = decision,
+		.kind = browser ? KIND_BROWSER : KIND_SANDBOX,
+		.control = s->outside ? &control : NULL};
+	int r = s->outside ? control_check(decision, s->waiters->control, &control, err) : 0;
 
+	if (r < 0) {
+		return r;
+	}
 	/* Elevated commands leave one by one; the session stays where it is. */
 	decision->elevated.granted = false;
 	s->state = SANDBOX_STARTING;
@@ -318,6 +326,18 @@ void acquire_release(struct broker *broker, const char *name)
 		/* One that is being started is nobody's yet: on_started() sees whether it is wanted. */
 		if (s->state != SANDBOX_STARTING && (name == NULL || strcmp(s->name, name) == 0)) {
 			restart(s);
+		}
+	}
+}
+
+void acquire_drop_outside(struct broker *broker)
+{
+	for (struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
+		struct bus_message drop = {.kind = BUS_DROP};
+
+		if (s->outside) {
+			bus_set(&drop, BUS_NAME, s->name);
+			front_send(broker, &drop, NULL, 0);
 		}
 	}
 }
@@ -492,7 +512,7 @@ static void wait_for(struct sandbox *s, struct request *r)
 	*at = r;
 }
 
-static void start_for(struct request *r, const char *name, struct decision *decision)
+static void start_for(struct request *r, const char *name, bool outside, struct decision *decision)
 {
 	struct sandbox *s;
 	struct error err;
@@ -502,6 +522,7 @@ static void start_for(struct request *r, const char *name, struct decision *deci
 		return;
 	}
 	s = sandbox_new(r->broker, name);
+	s->outside = outside;
 	wait_for(s, r);
 	if (start(s, decision, &err) < 0) {
 		s->waiters = NULL;
@@ -510,23 +531,51 @@ static void start_for(struct request *r, const char *name, struct decision *deci
 	}
 }
 
-static void acquire_decided(struct request *r, struct decision *decision)
+static void acquire_named(
+	struct request *r, const char *name, bool outside, struct decision *decision)
 {
-	const char *name = key_of(decision);
 	struct sandbox *s = sandbox_find(r->broker, name);
 	struct error err;
 
 	if (s == NULL) {
-		start_for(r, name, decision);
+		start_for(r, name, outside, decision);
 	} else if (s->state != SANDBOX_HELD) {
 		wait_for(s, r);
-	} else if (s->generation == r->broker->generation) {
+	} else if (outside || s->generation == r->broker->generation) {
 		(void)answer(r, s, NULL);
 	} else if (look_at(s, decision, &err) < 0) {
 		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
 	} else {
 		wait_for(s, r);
 	}
+}
+
+/* A browser outside: what was asked for and what came of it is in the log, but no query of an address. */
+static void acquire_control(struct request *r, struct decision *decision)
+{
+	char place[CONTROL_HOST_SIZE + 16] = "host";
+	struct control control;
+	struct error err;
+	int result = control_check(decision, r->control, &control, &err);
+
+	if (*control.host != '\0') {
+		control_authority(&control, place, sizeof(place));
+	}
+	broker_record(r->broker, r, result < 0 ? "browser.denied" : "browser.allowed",
+		&(struct record_fields){.kind = "browser",
+			.tool = "browser",
+			.decision = result < 0 ? "denied" : "allowed",
+			.rule = "sandbox.browser.allowHostControl",
+			.reason = result < 0 ? err.text : place});
+	if (result < 0) {
+		request_fail(r,
+			result == -EACCES   ? TOOL_FAIL_DENIED
+			: result == -EINVAL ? TOOL_FAIL_ARGUMENTS
+					    : TOOL_FAIL_UNAVAILABLE,
+			err.text, NULL);
+		return;
+	}
+	acquire_named(r, control_name(&r->arena, &control), true, decision);
 }
 
 static bool is_operator(const struct request *r)
@@ -537,16 +586,18 @@ static bool is_operator(const struct request *r)
 /* Is this a call that ends before it needs a sandbox? */
 static bool is_refused(struct request *r, struct request_decided *decided)
 {
-	const struct tool *tool = r->tool != NULL ? tool_by_name(r->tool) : NULL;
+	/* Out of the sandbox it does not take the front's word for it. */
+	const char *name = r->control != NULL ? "browser" : r->tool;
+	const struct tool *tool = name != NULL ? tool_by_name(name) : NULL;
 	struct tool_verdict verdict = {0};
 
 	/* A browser is a sandbox's, or none. */
-	if ((r->flags & BUS_BROWSER) != 0 &&
+	if ((r->flags & BUS_BROWSER) != 0 && r->control == NULL &&
 		(!decision_is_isolated(decided->decision) || !decided->decision->browser_enabled)) {
 		return true;
 	}
 	/* What agents may call is no rule for who runs `creel exec` here. */
-	if (r->tool == NULL || is_operator(r)) {
+	if (name == NULL || is_operator(r)) {
 		return false;
 	}
 	if (tool == NULL) {
@@ -576,8 +627,10 @@ void acquire_request(struct request *r)
 	}
 	if (is_refused(r, &decided)) {
 		(void)answer(r, NULL, NULL);
+	} else if ((r->flags & BUS_BROWSER) != 0 && r->control != NULL) {
+		acquire_control(r, decided.decision);
 	} else {
-		acquire_decided(r, decided.decision);
+		acquire_named(r, key_of(decided.decision), false, decided.decision);
 	}
 	request_decided_finish(&decided);
 }

@@ -59,7 +59,7 @@ struct request {
 	struct arena arena;
 	struct principal principal; /* a copy: the tokens may be read anew meanwhile */
 	struct sender sender;
-	const char *transport, *model, *agent, *session, *tool, *workspace;
+	const char *transport, *model, *agent, *session, *tool, *workspace, *control;
 	struct session_ref ref; /* agent and session as they resolve */
 	struct request *next_waiter; /* of a sandbox */
 	struct request_work *work; /* a worker that is at it */
@@ -112,6 +112,8 @@ void acquire_release(struct broker *broker, const char *name);
 void acquire_discard(struct broker *broker, const char *name);
 /* The front was asked to give it back, and something is at work in it. */
 void acquire_busy(struct broker *broker, const char *name);
+/* Browsers outside of sandboxes are given up: what allowed them is another configuration. */
+void acquire_drop_outside(struct broker *broker);
 /* Nobody waits for it any more. */
 void acquire_forget_waiter(struct request *request);
 size_t acquire_count(const struct broker *broker); /* the front holds */

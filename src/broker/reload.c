@@ -46,6 +46,7 @@ static void refuse_invalid(struct broker *broker, const struct config *config)
 
 static void adopt(struct broker *broker, struct config *config, struct tokens *tokens)
 {
+	bool same = json_equal(broker->config->root, config->root);
 	struct error err;
 
 	(void)config_free(broker->config);
@@ -58,6 +59,9 @@ static void adopt(struct broker *broker, struct config *config, struct tokens *t
 		log_error("%s", err.text);
 	}
 	front_forget(broker, NULL);
+	if (!same) {
+		acquire_drop_outside(broker);
+	}
 	front_settings(broker);
 }
 

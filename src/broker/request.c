@@ -158,6 +158,7 @@ struct request *request_open(struct broker *broker, struct bus_packet *packet)
 	}
 	read_caller(r, m);
 	r->tool = text_of(r, m, BUS_TOOL);
+	r->control = text_of(r, m, BUS_CONTROL);
 	r->workspace = text_of(r, m, BUS_WORKSPACE);
 	if (r->workspace != NULL && !r->principal.admin) {
 		request_fail(r, "forbidden", "only an administrator names a workspace", NULL);

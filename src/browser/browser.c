@@ -59,6 +59,14 @@ struct browser *browser_new(const struct browser_opts *opts)
 		.port = opts->port,
 		.env = opts->env != NULL ? copy_env(opts->env) : NULL,
 		.env_prefix = xstrdup(opts->env_prefix != NULL ? opts->env_prefix : ""),
+		.host = opts->host != NULL ? xstrdup(opts->host)
+					   : xasprintf("127.0.0.1:%u", opts->port),
+		.fixed_path =
+			opts->path != NULL && *opts->path != '\0' ? xstrdup(opts->path) : NULL,
+		.timeout_ms = opts->timeout_ms > 0 ? (uint32_t)opts->timeout_ms
+						   : opts->settings->auto_start_timeout_ms,
+		.outside = opts->host != NULL,
+		.pipe = opts->pipe,
 		.give_up_ns = UINT64_MAX,
 		.next_ns = UINT64_MAX,
 	};
@@ -90,6 +98,8 @@ struct browser *browser_free(struct browser *b)
 	}
 	free(b->env);
 	free(b->env_prefix);
+	free(b->host);
+	free(b->fixed_path);
 	free(b->path);
 	free(b->version);
 	buf_finish(&b->service_tail);
@@ -170,11 +180,17 @@ static void give_up(struct browser *b)
 {
 	_cleanup_buf_ struct buf text = {0};
 
-	buf_addf(&text,
-		"the browser did not become reachable within %u ms "
-		"(browser.autoStartTimeoutMs): http://127.0.0.1:%u/json/version in its sandbox was "
-		"asked %u times, the last answer was '%s'",
-		b->settings->auto_start_timeout_ms, b->port, b->probes, b->last_failure);
+	if (b->pipe) {
+		buf_addf(&text,
+			"the host's browser did not answer within %u ms (browser.autoStartTimeoutMs)",
+			b->timeout_ms);
+	} else {
+		buf_addf(&text,
+			"the browser did not become reachable within %u ms (browser.%s): "
+			"http://%s/json/version%s was asked %u times, the last answer was '%s'",
+			b->timeout_ms, b->outside ? "remoteCdpTimeoutMs" : "autoStartTimeoutMs",
+			b->host, b->outside ? "" : " in its sandbox", b->probes, b->last_failure);
+	}
 	add_tail(b, &text);
 	browser_fail(b, text.data);
 }
@@ -187,7 +203,8 @@ static void give_up_early(struct browser *b)
 		buf_addf(&text, "the browser's services ended");
 		add_tail(b, &text);
 	} else {
-		buf_addf(&text, "no browser listens on port %u: %s", b->port, b->last_failure);
+		buf_addf(&text, "no browser answers at http://%s/json/version: %s", b->host,
+			*b->last_failure != '\0' ? b->last_failure : "silence");
 	}
 	browser_fail(b, text.data);
 }
@@ -213,7 +230,7 @@ void browser_tick(struct browser *b, uint64_t now_ns)
 static void begin(struct browser *b, bool start)
 {
 	b->started_ns = clock_now_ns();
-	b->give_up_ns = clock_after_ns(b->settings->auto_start_timeout_ms * NS_PER_MS);
+	b->give_up_ns = clock_after_ns(b->timeout_ms * NS_PER_MS);
 	b->probes = 0;
 	b->service_ended = false;
 	b->last_failure[0] = '\0';
@@ -259,6 +276,11 @@ void browser_forget(struct browser *b, void *arg)
 bool browser_is_up(const struct browser *b)
 {
 	return b->state == BROWSER_UP;
+}
+
+bool browser_is_outside(const struct browser *b)
+{
+	return b->outside;
 }
 
 bool browser_was_started(const struct browser *b)

@@ -33,6 +33,11 @@ struct browser_opts {
 	/* How it is started when nothing listens there; env NULL: it is not, it must be there. */
 	const char *const *env; /* NAME=value, NULL-terminated; copied */
 	const char *env_prefix; /* "CREEL_"; copied */
+	/* Outside of a sandbox: nothing of it is ours to start or to stop. */
+	const char *host; /* what its Host header says: "10.0.0.1:9222"; NULL: inside */
+	const char *path; /* of its WebSocket; NULL or "": /json/version tells */
+	int timeout_ms; /* for it to answer; 0: as long as a sandbox's may take */
+	bool pipe; /* no port at all: messages with a NUL behind each, Chromium's --remote-debugging-pipe */
 	/* For noVNC: one that may act, one that only watches; copied. NULL: made anew. */
 	const char *passwords[2];
 };
@@ -76,6 +81,7 @@ void browser_stop(struct browser *browser); /* its processes end */
 /* Its services were started for what was asked for last: when that failed, they are of no use. */
 bool browser_was_started(const struct browser *browser);
 unsigned browser_restarts(const struct browser *browser); /* services that died and came back */
+bool browser_is_outside(const struct browser *browser);
 /* "/devtools/browser/<id>"; "" until it is up once. */
 const char *browser_path(const struct browser *browser);
 const char *browser_version(const struct browser *browser); /* "Chrome/156.0..."; "" */

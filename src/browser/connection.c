@@ -10,6 +10,7 @@
 
 enum {
 	PROBE_STEP_MS = 40,
+	PROBE_PATIENCE_MS = 1000,
 	PROBE_ANSWER_MAX = 16 * 1024,
 };
 
@@ -30,6 +31,7 @@ void connection_close(struct browser *b)
 	}
 	buf_finish(&b->out);
 	buf_finish(&b->answer);
+	buf_finish(&b->message);
 }
 
 static void retry(struct browser *b)
@@ -95,10 +97,15 @@ static void on_ws_data(void *arg, const uint8_t *data, size_t len)
 static void on_ws_closed(void *arg, const struct wire_closed *closed)
 {
 	struct browser *b = arg;
+	_cleanup_buf_ struct buf text = {0};
 
-	(void)closed;
+	buf_add_str(&text, "the browser closed its connection");
+	if (closed->text.len > 0) {
+		buf_add_str(&text, ": ");
+		buf_add_escaped(&text, (const char *)closed->text.data, closed->text.len, 100);
+	}
 	b->stream = 0;
-	browser_broken(b, "the browser closed its connection");
+	browser_broken(b, text.data);
 }
 
 static void on_ws_ended(void *arg)
@@ -164,19 +171,100 @@ static void follow_tabs(struct browser *b)
 		on_attached, b);
 }
 
+/* Given by whoever named the address, or told by the browser. */
+static const char *path_of(const struct browser *b)
+{
+	return b->fixed_path != NULL ? b->fixed_path : b->path;
+}
+
 static void open_ws(struct browser *b)
 {
-	char host[32];
 	struct error err;
 
 	b->state = BROWSER_OPENING;
-	(void)snprintf(host, sizeof(host), "127.0.0.1:%u", b->port);
 	if (link_connect(b->link, b->port, &ws_connection, b, &b->stream, &err) < 0 ||
-		ws_new(b->path, host, &ws_ops, b, &b->ws, &err) < 0) {
+		ws_new(path_of(b), b->host, &ws_ops, b, &b->ws, &err) < 0) {
 		browser_fail(b, err.text);
 		return;
 	}
 	b->cdp = cdp_new(&cdp_ops, b);
+	follow_tabs(b);
+}
+
+/* --- a pipe --- */
+
+static void on_pipe_send(void *arg, const char *text, size_t len)
+{
+	struct browser *b = arg;
+
+	buf_add(&b->out, text, len);
+	buf_add_char(&b->out, '\0');
+	flush_out(b);
+}
+
+static const struct cdp_ops pipe_cdp_ops = {.send = on_pipe_send, .event = on_cdp_event};
+
+/* Each message has a NUL behind it. */
+static void on_pipe_data(void *arg, const uint8_t *data, size_t len)
+{
+	struct browser *b = arg;
+	size_t all = len;
+
+	while (len > 0 && b->cdp != NULL) {
+		const uint8_t *end = memchr(data, '\0', len);
+		size_t part = end != NULL ? (size_t)(end - data) : len;
+
+		buf_add(&b->message, data, part);
+		if (b->message.overflow) {
+			browser_broken(b, "a message of the browser is too long");
+			return;
+		}
+		if (end != NULL) {
+			struct buf message = b->message;
+
+			buf_init(&b->message, LIMIT_CDP_MESSAGE);
+			on_ws_message(b, message.data, message.len);
+			buf_finish(&message);
+			part++;
+		}
+		data += part;
+		len -= part;
+	}
+	if (b->stream != 0) {
+		link_connection_consumed(b->link, b->stream, all);
+	}
+}
+
+static const struct link_connection_ops pipe_connection = {
+	.data = on_pipe_data,
+	.room = on_room,
+	.ended = on_ws_ended,
+	.closed = on_ws_closed,
+	.lost = on_lost,
+};
+
+static void on_version(void *arg, const json_t *result, const char *error)
+{
+	struct browser *b = arg;
+
+	(void)error;
+	free(b->version);
+	b->version = xstrdup(text_member(result, "product"));
+}
+
+static void open_pipe(struct browser *b)
+{
+	struct error err;
+
+	b->state = BROWSER_OPENING;
+	b->next_ns = UINT64_MAX;
+	buf_init(&b->message, LIMIT_CDP_MESSAGE);
+	if (link_connect(b->link, b->port, &pipe_connection, b, &b->stream, &err) < 0) {
+		browser_fail(b, err.text);
+		return;
+	}
+	b->cdp = cdp_new(&pipe_cdp_ops, b);
+	(void)cdp_command(b->cdp, "", "Browser.getVersion", NULL, on_version, b);
 	follow_tabs(b);
 }
 
@@ -211,6 +299,14 @@ static bool take_answer(struct browser *b)
 	return path != NULL;
 }
 
+/* Anything but 200: a redirect above all, which is not followed. Where it leads nobody has allowed. */
+static bool is_refusal(const struct browser *b)
+{
+	return b->outside && b->answer.len > 12 && strstr(b->answer.data, "\r\n") != NULL &&
+	       (strncmp(b->answer.data, "HTTP/1.", 7) != 0 ||
+		       strncmp(b->answer.data + 8, " 200", 4) != 0);
+}
+
 /* It keeps the connection open: what is there is tried after each piece. */
 static void on_probe_data(void *arg, const uint8_t *data, size_t len)
 {
@@ -222,6 +318,9 @@ static void on_probe_data(void *arg, const uint8_t *data, size_t len)
 		connection_close(b);
 		b->next_ns = UINT64_MAX;
 		open_ws(b);
+	} else if (is_refusal(b)) {
+		set_failure(b, b->answer.data, strcspn(b->answer.data, "\r"));
+		retry(b);
 	} else if (b->answer.len > PROBE_ANSWER_MAX) {
 		set_failure(b, "what listens there is no browser", 32);
 		retry(b);
@@ -253,20 +352,24 @@ static const struct link_connection_ops probe_connection = {
 
 void connection_probe(struct browser *b)
 {
-	char request[100];
+	_cleanup_buf_ struct buf request = {0};
 	struct error err;
-	int len;
 
 	connection_close(b);
+	if (b->pipe || b->fixed_path != NULL) {
+		b->probes++;
+		b->next_ns = UINT64_MAX;
+		(b->pipe ? open_pipe : open_ws)(b);
+		return;
+	}
 	b->state = BROWSER_PROBING;
 	b->probes++;
 	/* A probe that is not answered is not waited for longer than this. */
-	b->next_ns = clock_after_ns(1000 * NS_PER_MS);
+	b->next_ns = b->outside ? UINT64_MAX : clock_after_ns(PROBE_PATIENCE_MS * NS_PER_MS);
 	if (link_connect(b->link, b->port, &probe_connection, b, &b->stream, &err) < 0) {
 		browser_fail(b, err.text);
 		return;
 	}
-	len = snprintf(request, sizeof(request),
-		"GET /json/version HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", b->port);
-	(void)link_connection_send(b->link, b->stream, request, (size_t)len);
+	buf_addf(&request, "GET /json/version HTTP/1.1\r\nHost: %s\r\n\r\n", b->host);
+	(void)link_connection_send(b->link, b->stream, request.data, request.len);
 }

@@ -27,6 +27,10 @@ struct browser {
 	uint16_t port;
 	char **env; /* NULL: it is not ours to start */
 	char *env_prefix;
+	char *host; /* Host header */
+	char *fixed_path; /* of its WebSocket; NULL: asked for */
+	uint32_t timeout_ms;
+	bool outside, pipe;
 	enum browser_state state;
 	bool lost;
 	bool starting; /* its services were started, or are */
@@ -43,6 +47,7 @@ struct browser {
 	bool connected;
 	struct buf answer; /* of a probe */
 	struct buf out; /* for the browser, over the window */
+	struct buf message; /* a part of one that came through a pipe */
 	struct ws *ws;
 	struct cdp *cdp;
 	char *path, *version;

@@ -156,7 +156,10 @@ static void on_target(struct browser *b, const json_t *info)
 		return;
 	}
 	if (tab == NULL && b->tab_count >= BROWSER_TABS_MAX) {
-		tell(b, NULL, "Target.closeTarget", json_pack("{s:s}", "targetId", id));
+		/* A person's own browser may have more; they are not for us then. */
+		if (!b->outside) {
+			tell(b, NULL, "Target.closeTarget", json_pack("{s:s}", "targetId", id));
+		}
 		return;
 	}
 	tab = add(b, id);

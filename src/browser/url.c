@@ -187,7 +187,7 @@ static bool is_private_v4(uint32_t v4)
 	       v4 >> 16 == 0xc0a8 || v4 >> 22 == 0x191;
 }
 
-static bool is_metadata(const char *host)
+bool url_is_metadata(const char *host)
 {
 	static const uint8_t ec2[16] = {0xfd, 0x00, 0x0e, 0xc2, [14] = 0x02, [15] = 0x54};
 	struct in6_addr v6;
@@ -250,7 +250,7 @@ static bool listed(const struct strv *list, const char *host)
 
 static int check_host(const char *host, const struct browser_settings *s, struct error *err)
 {
-	if (is_metadata(host)) {
+	if (url_is_metadata(host)) {
 		return error_plain(err, EACCES,
 			"'%s' is where machines of a cloud get their credentials: pages are never "
 			"there",
@@ -311,14 +311,33 @@ static bool url_listed(const struct strv *list, const char *url)
 	return list->count == 0;
 }
 
+/* Brackets, which an IPv6 address has in a URL, do not count. */
 static bool word_listed(const struct strv *list, const char *word)
 {
+	size_t len = strlen(word);
+
 	for (size_t i = 0; i < list->count; i++) {
-		if (strcasecmp(list->items[i], word) == 0) {
+		const char *item = list->items[i] + (list->items[i][0] == '[' ? 1 : 0);
+
+		if (strncasecmp(item, word, len) == 0 &&
+			(item[len] == '\0' ||
+				(item != list->items[i] && strcmp(item + len, "]") == 0))) {
 			return true;
 		}
 	}
 	return list->count == 0;
+}
+
+static bool is_control_scheme(const char *scheme)
+{
+	static const char *const known[] = {"http", "https", "ws", "wss"};
+
+	for (size_t i = 0; i < 4; i++) {
+		if (strcmp(scheme, known[i]) == 0) {
+			return true;
+		}
+	}
+	return false;
 }
 
 int url_check_control(const char *url, const struct browser_settings *s, struct error *err)
@@ -326,8 +345,8 @@ int url_check_control(const char *url, const struct browser_settings *s, struct 
 	char scheme[SCHEME_SIZE], host[HOST_SIZE], digits[8];
 	uint16_t port;
 
-	if ((strncasecmp(url, "http", 4) != 0 && strncasecmp(url, "ws", 2) != 0) ||
-		!url_split(url, scheme, sizeof(scheme), host, sizeof(host), &port)) {
+	if (!url_split(url, scheme, sizeof(scheme), host, sizeof(host), &port) ||
+		!is_control_scheme(scheme)) {
 		return error_plain(err, EACCES, "controlUrl '%.80s' is no http or ws address", url);
 	}
 	(void)snprintf(digits, sizeof(digits), "%u", port);

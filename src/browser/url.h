@@ -19,6 +19,9 @@ int url_check(const char *url, const struct browser_settings *settings, struct e
 bool url_split(const char *url, char *ret_scheme, size_t scheme_size, char *ret_host,
 	size_t host_size, uint16_t *ret_port);
 
+/* Is that where a cloud's machines get their credentials? host in lower case, without brackets. */
+bool url_is_metadata(const char *host);
+
 /* Is target custom allowed there (contract D5)? 0, or -EACCES. */
 int url_check_control(const char *url, const struct browser_settings *settings, struct error *err);
 

@@ -29,6 +29,7 @@ static const struct {
 	[BUS_SESSION] = {"session", LIMIT_NAME_BYTES},
 	[BUS_TOOL] = {"tool", 256},
 	[BUS_WORKSPACE] = {"workspace", 4096},
+	[BUS_CONTROL] = {"browser's address", 2048},
 	[BUS_OP] = {"operation", 64},
 	[BUS_NAME] = {"name", 256},
 	[BUS_TYPE] = {"type", 64},
@@ -48,7 +49,8 @@ static const struct {
 /* Bit KNOWN tells a kind without fields from one that is none. */
 #define KNOWN BIT(31)
 static const uint32_t kinds[KINDS] = {
-	[BUS_ACQUIRE] = KNOWN | CALLER | SESSION | BIT(BUS_TOOL) | BIT(BUS_WORKSPACE),
+	[BUS_ACQUIRE] =
+		KNOWN | CALLER | SESSION | BIT(BUS_TOOL) | BIT(BUS_WORKSPACE) | BIT(BUS_CONTROL),
 	[BUS_ELEVATE] = KNOWN | CALLER | SESSION | BIT(BUS_SPAWN),
 	[BUS_ASK] = KNOWN | CALLER | BIT(BUS_OP) | BIT(BUS_JSON),
 	[BUS_CANCEL] = KNOWN,

@@ -73,6 +73,7 @@ enum bus_field {
 	BUS_SESSION,
 	BUS_TOOL,
 	BUS_WORKSPACE,
+	BUS_CONTROL, /* "host", or a DevTools address: the browser outside of the sandbox */
 	BUS_OP,
 	BUS_NAME,
 	BUS_TYPE,

@@ -184,7 +184,9 @@ json_t *grant_encode(struct decision *d, const struct decide_request *request)
 		elevated_of(d), "settings", settings_of(d), "tools", verdicts_of(d, request),
 		"provenance", provenance_of(d));
 
-	if (grant != NULL && d->browser_enabled) {
+	if (grant != NULL) {
+		(void)json_object_set_new(
+			grant, "browserEnabled", json_boolean(d->browser_enabled));
 		(void)json_object_set_new(grant, "browser", browser_settings_json(&d->browser));
 	}
 	return grant;
@@ -366,6 +368,7 @@ static void get_sandbox(struct grant *grant)
 	grant->backend = get_text(json, "backend");
 	grant->notice = get_text(json, "notice");
 	grant->once = get_bool(json, "once");
+	grant->control = json_object_get(json, "control");
 	grant->admin = get_bool(json, "admin");
 	grant->has_token = get_token(get_text(json, "token"), grant->token);
 	get_list(&grant->decision.arena, json_object_get(json, "imageEnv"), &grant->image_env);
@@ -387,7 +390,7 @@ int grant_decode(json_t *json, struct grant **ret, struct error *err)
 	d->sandboxed = get_bool(json, "sandboxed");
 	d->host_configured = get_bool(json, "hostConfigured");
 	get_spec(a, json_object_get(json, "spec"), &d->spec);
-	d->browser_enabled = json_object_get(json, "browser") != NULL;
+	d->browser_enabled = get_bool(json, "browserEnabled");
 	browser_settings_load(json_object_get(json, "browser"), a, &d->browser);
 	get_elevated(a, json_object_get(json, "elevated"), d);
 	get_provenance(a, json_object_get(json, "provenance"), d);

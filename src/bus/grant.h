@@ -32,6 +32,7 @@ struct grant {
 	bool admin; /* the caller is an administrator */
 	const char *notice; /* to be told to the caller once; NULL */
 	struct strv image_env; /* the image's variables */
+	const json_t *control; /* {"pipe","host","path","timeoutMs"}: a browser outside; NULL */
 	struct strv passwords; /* of a browser's VNC: that may act, that only watches; or none */
 };
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/browser-run.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/own.h"
 #include "broker/lifecycle-list.h"
+#include "browser/control.h"
 #include "sandbox/resolve.h"
 
 static int decide_browser_place(struct browser_run *run, struct error *err)
@@ -43,12 +45,38 @@ static const char *password_of(const struct browser_run *run, size_t i)
 	return *text != '\0' ? text : NULL;
 }
 
-static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
+/* Names are looked up, and connections made, by a gateway's broker alone. */
+static void refuse_outside(
+	struct browser_run *run, const char *target, tool_browser_opened_fn opened, void *context)
+{
+	struct control control;
+	struct error err;
+	int r = control_check(run->session, target, &control, &err);
+
+	if (r == 0) {
+		(void)error_plain(&err, EOPNOTSUPP,
+			"browsers outside of the sandbox are reached through a gateway (creel gateway "
+			"run)");
+	}
+	opened(context, NULL,
+		r == -EACCES   ? TOOL_FAIL_DENIED
+		: r == -EINVAL ? TOOL_FAIL_ARGUMENTS
+			       : TOOL_FAIL_UNAVAILABLE,
+		err.text);
+}
+
+static void on_open(void *arg, const char *control, tool_browser_opened_fn opened, void *context)
 {
 	struct browser_run *run = arg;
 	struct tool_browser_place place;
 	struct error err;
-	int r = decide_browser_place(run, &err);
+	int r;
+
+	if (control != NULL) {
+		refuse_outside(run, control, opened, context);
+		return;
+	}
+	r = decide_browser_place(run, &err);
 
 	r = r < 0 ? r
 		  : place_open(&run->place, run->decision,
@@ -58,7 +86,7 @@ static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
 	if (r < 0) {
 		(void)error_prefix(&err, "the browser's sandbox cannot be started");
 		run->decision = decision_free(run->decision);
-		opened(context, NULL, err.text);
+		opened(context, NULL, TOOL_FAIL_UNAVAILABLE, err.text);
 		return;
 	}
 	collect_env(run);
@@ -71,11 +99,12 @@ static void on_open(void *arg, tool_browser_opened_fn opened, void *context)
 		.passwords = {password_of(run, 0), password_of(run, 1)},
 	});
 	place = (struct tool_browser_place){.browser = run->browser, .decision = run->decision};
-	opened(context, &place, NULL);
+	opened(context, &place, NULL, NULL);
 }
 
-static void on_discard(void *arg)
+static void on_discard(void *arg, const char *control)
 {
+	(void)control;
 	((struct browser_run *)arg)->discard = true;
 }
 

@@ -92,7 +92,7 @@ static void open_session(struct tool_run *run, bool may_background)
 		.may_background = may_background,
 		.denials = run->place.denials,
 		.images = &run->images,
-		.browsers = run->decision->sandboxed ? &run->browser.source : NULL,
+		.browsers = &run->browser.source,
 	};
 
 	browser_run_init(&run->browser, run->decision, run->quiet);
@@ -158,7 +158,7 @@ static void pump_browser(struct tool_run *run, struct link *link, short revents)
 	struct error err;
 
 	if (link != NULL && revents != 0 && link_pump(link, revents, &err) < 0) {
-		tool_session_browser_lost(run->session, &err);
+		tool_session_browser_lost(run->session, NULL, &err);
 	}
 }
 

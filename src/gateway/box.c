@@ -113,7 +113,7 @@ static void release_name(struct gateway *gateway, const char *name)
 static void session_free(struct box_session *session)
 {
 	session->tools = tool_session_free(session->tools);
-	browser_place_leave(&session->place);
+	box_browsers_leave(session);
 	held_grant_put(session->grant);
 	free(session->key);
 	free(session);
@@ -642,52 +642,9 @@ void gateway_boxes_update(struct gateway *gateway)
 	}
 }
 
-/* --- the browser of a session --- */
-
-static void on_browser_ready(void *arg, struct browser *browser, const struct decision *decision)
+struct gateway *box_gateway(const struct front_box *box)
 {
-	struct box_session *s = arg;
-	const struct tool_browser_place place = {.browser = browser, .decision = decision};
-	tool_browser_opened_fn opened = TAKE_PTR(s->opened);
-
-	opened(s->context, &place, NULL);
-}
-
-static void on_browser_lost(void *arg, const struct gateway_failure *failure)
-{
-	struct box_session *s = arg;
-	tool_browser_opened_fn opened = TAKE_PTR(s->opened);
-	struct error why;
-
-	if (opened != NULL) {
-		opened(s->context, NULL, failure->message);
-		return;
-	}
-	(void)error_plain(&why, EIO, "%s", failure->message);
-	tool_session_browser_lost(s->tools, &why);
-}
-
-static void on_browser_wanted(void *arg, tool_browser_opened_fn opened, void *context)
-{
-	struct box_session *s = arg;
-
-	browser_place_leave(&s->place);
-	s->place = (struct browser_place){
-		.gateway = s->box->gateway,
-		.ready = on_browser_ready,
-		.lost = on_browser_lost,
-		.arg = s,
-	};
-	s->opened = opened;
-	s->context = context;
-	browser_place_enter(&s->place, s->caller, s->grant->grant->decision.agent_id, s->key);
-}
-
-static void on_browser_unreachable(void *arg)
-{
-	struct box_session *s = arg;
-
-	browser_place_discard(&s->place);
+	return box->gateway;
 }
 
 /* --- sessions --- */
@@ -713,10 +670,8 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.grant = held,
 		.origin = {.gateway = box->gateway, .held = held},
 		.images = {image_service, image_watch, s},
-		.browsers = {.arg = s,
-			.open = on_browser_wanted,
-			.discard = on_browser_unreachable},
 	};
+	s->browsers = box_browser_source(s);
 	s->tools = tool_session_new(&(struct tool_session_opts){
 		.link = box->link,
 		.host = &host_ops,
@@ -729,7 +684,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 		.denials = box->denials,
 		.denied = gateway_denied,
 		.denied_arg = &s->origin,
-		.browsers = grant->decision.sandboxed ? &s->browsers : NULL,
+		.browsers = &s->browsers,
 	});
 	box->sessions = s;
 	adopt_found(box, s);

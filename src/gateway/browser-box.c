@@ -240,6 +240,19 @@ static const char *password_of(const struct grant *grant, size_t i)
 	return i < grant->passwords.count ? grant->passwords.items[i] : NULL;
 }
 
+static struct browser *outside_new(const struct browser_box *box, const json_t *control)
+{
+	return browser_new(&(struct browser_opts){
+		.link = box->link,
+		.settings = &box->held->grant->decision.browser,
+		.port = 1, /* whatever it is, the broker's door leads to one place */
+		.host = json_string_value(json_object_get(control, "host")),
+		.path = json_string_value(json_object_get(control, "path")),
+		.timeout_ms = (int)json_integer_value(json_object_get(control, "timeoutMs")),
+		.pipe = json_is_true(json_object_get(control, "pipe")),
+	});
+}
+
 static void on_hello(void *arg, const struct wire_hello *hello)
 {
 	struct browser_box *box = arg;
@@ -247,6 +260,11 @@ static void on_hello(void *arg, const struct wire_hello *hello)
 
 	(void)hello;
 	(void)event_del(box->hello);
+	box->ready_now = true;
+	if (box->held->grant->control != NULL) {
+		box->browser = outside_new(box, box->held->grant->control);
+		return;
+	}
 	box->env = collect_env(box->held->grant);
 	box->browser = browser_new(&(struct browser_opts){
 		.link = box->link,
@@ -256,7 +274,6 @@ static void on_hello(void *arg, const struct wire_hello *hello)
 		.env_prefix = d->config->brand->env_prefix,
 		.passwords = {password_of(box->held->grant, 0), password_of(box->held->grant, 1)},
 	});
-	box->ready_now = true;
 }
 
 static const struct link_ops link_ops = {.ready = on_hello};
@@ -340,7 +357,10 @@ static void on_discarded(evutil_socket_t fd, short events, void *arg)
 
 	(void)fd;
 	(void)events;
-	(void)error_plain(&why, ECANCELED, "the browser could not be reached, and was removed");
+	(void)error_plain(&why, ECANCELED,
+		box->held->grant->control != NULL
+			? "it was given up"
+			: "the browser could not be reached, and was removed");
 	close_box(box, &why);
 	gateway_boxes_update(gateway);
 }
@@ -438,7 +458,7 @@ static void on_grant(void *arg, struct bus_packet *packet, const struct gateway_
 }
 
 void browser_place_enter(struct browser_place *place, const struct gateway_caller *caller,
-	const char *agent, const char *session)
+	const char *agent, const char *session, const char *control)
 {
 	struct bus_message message = {.kind = BUS_ACQUIRE, .flags = BUS_START | BUS_BROWSER};
 	struct question *question;
@@ -448,6 +468,7 @@ void browser_place_enter(struct browser_place *place, const struct gateway_calle
 	bus_set(&message, BUS_AGENT, agent);
 	bus_set(&message, BUS_SESSION, session);
 	bus_set(&message, BUS_TOOL, "browser");
+	bus_set(&message, BUS_CONTROL, control);
 	/* NULL: it has failed already, and the place may be gone. */
 	question = question_ask(place->gateway, &message, fd, on_grant, place);
 	if (question != NULL) {

@@ -81,7 +81,7 @@ struct gateway_browser *gateway_browser_open(struct gateway *gateway,
 		.done = done,
 		.arg = arg,
 	};
-	browser_place_enter(&use->place, caller, agent, session);
+	browser_place_enter(&use->place, caller, agent, session, NULL);
 	if (freed) {
 		return NULL;
 	}

@@ -75,9 +75,10 @@ struct browser_place {
 	struct browser_box *box;
 	bool told;
 };
-/* One of ready and lost comes once, perhaps before this returns. */
+/* One of ready and lost comes once, perhaps before this returns. control: NULL, the sandbox's; else as
+ * BUS_CONTROL. */
 void browser_place_enter(struct browser_place *place, const struct gateway_caller *caller,
-	const char *agent, const char *session);
+	const char *agent, const char *session, const char *control);
 /* Its sandbox is of no use: it ends soon, and the broker takes it away. */
 void browser_place_discard(struct browser_place *place);
 void browser_place_leave(struct browser_place *place); /* safe to repeat */
@@ -105,13 +106,18 @@ struct box_session {
 	struct held_grant *grant; /* whose decision the tools borrow */
 	struct denied_origin origin;
 	uint64_t patience_ns; /* until then what was adopted is waited for; 0: nothing */
-	/* Its browser. caller is whose call is being started, for the question to the broker. */
+	/* Its browsers. caller is whose call is being started, for the question to the broker. */
 	struct tool_browser_source browsers;
-	struct browser_place place;
+	struct session_browser *browser_places; /* box-browser.c */
 	const struct gateway_caller *caller;
-	tool_browser_opened_fn opened;
-	void *context;
 };
+
+struct gateway *box_gateway(const struct front_box *box);
+
+/* --- box-browser.c: the browsers of a session --- */
+
+struct tool_browser_source box_browser_source(struct box_session *session);
+void box_browsers_leave(struct box_session *session);
 
 struct front_box *box_find(struct gateway *gateway, const char *name);
 /* adopt_fd: the stream. */

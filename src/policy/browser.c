@@ -43,17 +43,13 @@ static json_t *list_json(const struct strv *list)
 
 json_t *browser_settings_json(const struct browser_settings *s)
 {
-	json_t *json = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:I, s:s?, s:s?}",
+	json_t *json = json_pack("{s:b, s:b, s:b, s:b, s:b, s:b, s:i, s:i, s:i, s:I, s:s?}",
 		"headless", s->headless, "vnc", s->vnc, "autoStart", s->auto_start,
 		"allowHostControl", s->allow_host_control, "evaluate", s->evaluate,
 		"privateNetwork", s->private_network, "cdpPort", s->cdp_port, "vncPort",
 		s->vnc_port, "noVncPort", s->novnc_port, "autoStartTimeoutMs",
-		(json_int_t)s->auto_start_timeout_ms, "sourceRange", s->source_range, "hostUrl",
-		s->host_url);
+		(json_int_t)s->auto_start_timeout_ms, "sourceRange", s->source_range);
 
-	(void)json_object_set_new(json, "controlUrls", list_json(&s->control_urls));
-	(void)json_object_set_new(json, "controlHosts", list_json(&s->control_hosts));
-	(void)json_object_set_new(json, "controlPorts", list_json(&s->control_ports));
 	(void)json_object_set_new(json, "privateHosts", list_json(&s->private_hosts));
 	(void)json_object_set_new(json, "onlyHosts", list_json(&s->only_hosts));
 	return json;
@@ -87,11 +83,7 @@ void browser_settings_load(const json_t *json, struct arena *arena, struct brows
 		.auto_start_timeout_ms = (uint32_t)int_of(
 			json, "autoStartTimeoutMs", BROWSER_START_MS, BROWSER_START_MS_MAX),
 		.source_range = json_string_value(json_object_get(json, "sourceRange")),
-		.host_url = json_string_value(json_object_get(json, "hostUrl")),
 	};
-	view_strings(arena, json_object_get(json, "controlUrls"), &ret->control_urls);
-	view_strings(arena, json_object_get(json, "controlHosts"), &ret->control_hosts);
-	view_strings(arena, json_object_get(json, "controlPorts"), &ret->control_ports);
 	view_strings(arena, json_object_get(json, "privateHosts"), &ret->private_hosts);
 	view_strings(arena, json_object_get(json, "onlyHosts"), &ret->only_hosts);
 }

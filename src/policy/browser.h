@@ -21,8 +21,8 @@ struct browser_settings {
 	uint16_t vnc_port, novnc_port;
 	uint32_t auto_start_timeout_ms;
 	const char *source_range; /* NULL: no edge listener */
-	const char *host_url; /* browser.cdpUrl: the host's browser; NULL */
-	/* Where target custom may lead: each list that is not empty must match (contract D5). */
+	/* Where target custom may lead: each list that is not empty must match (contract D5). They do not
+	 * travel: whoever has the configuration checks. */
 	struct strv control_urls, control_hosts, control_ports;
 	struct strv private_hosts; /* may be private all the same */
 	struct strv only_hosts; /* not empty: no others; "*.x" stands for what ends so */

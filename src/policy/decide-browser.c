@@ -63,7 +63,6 @@ void decide_browser(struct view *v)
 		.auto_start_timeout_ms =
 			(uint32_t)browser_int(v, "autoStartTimeoutMs", BROWSER_START_MS),
 		.source_range = browser_text(v, "cdpSourceRange", NULL),
-		.host_url = json_string_value(json_object_get(host, "cdpUrl")),
 	};
 	b->vnc = !b->headless && !json_is_false(browser_get(v, "enableNoVnc"));
 	view_strings(v->arena, browser_get(v, "allowedControlUrls"), &b->control_urls);

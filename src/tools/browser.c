@@ -6,13 +6,14 @@
 
 #include "base/macro.h"
 #include "base/mem.h"
-#include "browser/url.h"
 #include "tools/args.h"
 #include "tools/browser_call.h"
 
 enum {
 	TIMEOUT_DEFAULT_MS = 20000,
 	TIMEOUT_MAX_MS = 300000,
+	BROWSERS_MAX = 8, /* of one session: the sandbox's, the host's, some others */
+	CONTROL_URL_MAX = 2048,
 };
 
 static const char parameters[] =
@@ -71,13 +72,63 @@ static const struct browser_action *find_action(const char *name)
 
 /* --- the session's browser --- */
 
-static struct tool_browser *home_of(struct tool_session *session)
+static struct tool_browser *find_home(const struct tool_session *session, const char *control)
 {
-	if (session->browser == NULL) {
-		session->browser = xcalloc(1, sizeof(*session->browser));
-		session->browser->session = session;
+	struct tool_browser *home = session->tool_browsers;
+
+	while (home != NULL &&
+		!(control == NULL ? home->control == NULL
+				  : home->control != NULL && strcmp(home->control, control) == 0)) {
+		home = home->next;
 	}
-	return session->browser;
+	return home;
+}
+
+static struct tool_call *first_call(const struct tool_browser *home)
+{
+	struct tool_call *call = home->session->calls;
+
+	while (call != NULL && (call->tool != &tool_browser || call->state == NULL ||
+				       ((struct browser_call *)call->state)->home != home)) {
+		call = call->next;
+	}
+	return call;
+}
+
+/* One that is not open and that nobody waits for makes room. */
+static size_t drop_unused(struct tool_session *session)
+{
+	struct tool_browser **at = &session->tool_browsers;
+	size_t count = 0;
+
+	while (*at != NULL) {
+		struct tool_browser *home = *at;
+
+		if (home->browser != NULL || home->opening || first_call(home) != NULL) {
+			at = &home->next;
+			count++;
+			continue;
+		}
+		*at = home->next;
+		free(home->control);
+		free(home);
+	}
+	return count;
+}
+
+/* NULL: the session has too many. */
+static struct tool_browser *home_of(struct tool_session *session, const char *control)
+{
+	struct tool_browser *home = find_home(session, control);
+
+	if (home == NULL && drop_unused(session) < BROWSERS_MAX) {
+		home = xcalloc(1, sizeof(*home));
+		home->session = session;
+		home->control = control != NULL ? xstrdup(control) : NULL;
+		home->next = session->tool_browsers;
+		session->tool_browsers = home;
+	}
+	return home;
 }
 
 static void forget_browser(struct tool_browser *home)
@@ -90,35 +141,30 @@ static void forget_browser(struct tool_browser *home)
 
 void tool_browser_free(struct tool_session *session)
 {
-	if (session->browser != NULL) {
-		forget_browser(session->browser);
-		free(session->browser);
-		session->browser = NULL;
+	while (session->tool_browsers != NULL) {
+		struct tool_browser *home = session->tool_browsers;
+
+		session->tool_browsers = home->next;
+		forget_browser(home);
+		free(home->control);
+		free(home);
 	}
 }
 
-static struct tool_call *first_call(struct tool_session *session)
+void tool_session_browser_lost(
+	struct tool_session *session, const char *control, const struct error *why)
 {
-	struct tool_call *call = session->calls;
-
-	while (call != NULL && (call->tool != &tool_browser || call->state == NULL)) {
-		call = call->next;
-	}
-	return call;
-}
-
-void tool_session_browser_lost(struct tool_session *session, const struct error *why)
-{
+	struct tool_browser *home = find_home(session, control);
 	struct tool_call *call;
 
-	if (session->browser == NULL || session->browser->browser == NULL) {
+	if (home == NULL || home->browser == NULL) {
 		return;
 	}
-	while ((call = first_call(session)) != NULL) {
-		call_failf(call, TOOL_FAIL_UNAVAILABLE, "the browser's sandbox is gone: %s",
-			why->text);
+	while ((call = first_call(home)) != NULL) {
+		call_failf(call, TOOL_FAIL_UNAVAILABLE, "the %s is gone: %s",
+			control == NULL ? "browser's sandbox" : "browser", why->text);
 	}
-	forget_browser(session->browser);
+	forget_browser(home);
 }
 
 /* Calls may end while they are told: from the start again until nobody is left. */
@@ -148,17 +194,18 @@ static void on_up(void *arg, const char *error)
 		return;
 	}
 	if (browser_was_started(bc->browser)) {
-		source->discard(source->arg);
+		source->discard(source->arg, NULL);
 	}
 	bc_fail(bc, TOOL_FAIL_UNAVAILABLE, "%s", error);
 }
 
-static void on_opened(void *context, const struct tool_browser_place *place, const char *error)
+static void on_opened(void *context, const struct tool_browser_place *place, const char *failure,
+	const char *message)
 {
 	struct tool_browser *home = context;
 
 	home->opening = false;
-	if (error == NULL) {
+	if (place != NULL) {
 		home->decision = place->decision;
 		home->browser = place->browser;
 		home->listener = (struct browser_listener){.fn = on_event, .arg = home};
@@ -168,11 +215,12 @@ static void on_opened(void *context, const struct tool_browser_place *place, con
 		struct browser_call *bc = call->state;
 
 		next = call->next;
-		if (call->tool != &tool_browser || bc == NULL || bc->browser != NULL) {
+		if (call->tool != &tool_browser || bc == NULL || bc->home != home ||
+			bc->browser != NULL) {
 			continue;
 		}
-		if (error != NULL) {
-			bc_fail(bc, TOOL_FAIL_UNAVAILABLE, "%s", error);
+		if (place == NULL) {
+			bc_fail(bc, failure, "%s", message);
 			continue;
 		}
 		bc->browser = home->browser;
@@ -191,54 +239,90 @@ static void want_browser(struct browser_call *bc)
 		browser_want(home->browser, strcmp(bc->action->name, "start") == 0, on_up, bc);
 	} else if (!home->opening) {
 		home->opening = true;
-		session->browsers->open(session->browsers->arg, on_opened, home);
+		session->browsers->open(session->browsers->arg, home->control, on_opened, home);
 	}
 }
 
 /* --- targets --- */
 
-static int check_target(struct tool_call *call, const json_t *args, struct error *err)
+static bool has_sandbox(const struct tool_call *call)
 {
-	const char *target = json_string_value(json_object_get(args, "target"));
-	const char *control = json_string_value(json_object_get(args, "controlUrl"));
-	const struct browser_settings *s = call->decision != NULL ? &call->decision->browser : NULL;
-	int r;
+	return call->decision != NULL && call->decision->sandboxed &&
+	       call->decision->browser_enabled;
+}
 
-	if (target == NULL) {
-		target = control != NULL ? "custom" : "sandbox";
+/* *ret: NULL, the sandbox's; or what is to be opened outside. Whether it may be is not decided here. */
+static int read_target(
+	const struct tool_call *call, const json_t *args, const char **ret, struct error *err)
+{
+	const char *target = NULL, *control = NULL;
+	int r = args_text(args, "target", 0, &target, err);
+
+	r = r < 0 ? r : args_text(args, "controlUrl", 0, &control, err);
+	if (r < 0) {
+		return r;
 	}
+	if (target == NULL) {
+		bool sandbox = call->decision == NULL || call->decision->sandboxed;
+
+		target = control != NULL ? "custom" : sandbox ? "sandbox" : "host";
+	}
+	*ret = NULL;
 	if (strcmp(target, "sandbox") == 0) {
 		return 0;
 	}
-	if (strcmp(target, "host") != 0 && strcmp(target, "custom") != 0) {
+	if (strcmp(target, "host") == 0) {
+		*ret = "host";
+		return 0;
+	}
+	if (strcmp(target, "custom") != 0) {
 		return error_plain(
 			err, EINVAL, "target '%.32s' is none of sandbox, host, custom", target);
 	}
-	if (s != NULL && call->decision->sandboxed && !s->allow_host_control) {
-		return error_plain(err, EACCES,
-			"Host browser control is disabled by sandbox policy "
-			"(agents.defaults.sandbox.browser.allowHostControl).");
-	}
-	if (strcmp(target, "custom") == 0 && control == NULL) {
+	if (control == NULL || *control == '\0') {
 		return error_plain(err, EINVAL, "target custom needs controlUrl");
 	}
-	control = control != NULL ? control : s != NULL ? s->host_url : NULL;
-	if (control == NULL) {
-		return error_plain(err, EACCES,
-			"no browser of the host is configured: set browser.cdpUrl to its DevTools "
-			"address");
+	*ret = control;
+	return strlen(control) < CONTROL_URL_MAX && strcmp(control, "host") != 0
+		       ? 0
+		       : error_plain(err, EINVAL, "controlUrl is no http or ws address");
+}
+
+/* false: there is none to be had, and the call has ended. */
+static bool has_source(struct tool_call *call, const char *control)
+{
+	if (call->session->browsers == NULL || call->decision == NULL ||
+		(control == NULL && !has_sandbox(call))) {
+		call_fail(call, TOOL_FAIL_UNAVAILABLE,
+			"Sandbox browser is unavailable: agents.defaults.sandbox.browser.enabled "
+			"is not true, or this session is not sandboxed.",
+			NULL, NULL);
+		return false;
 	}
-	r = s != NULL ? url_check_control(control, s, err) : 0;
-	return r < 0 ? r
-		     : error_plain(err, EOPNOTSUPP,
-			       "browsers outside of the sandbox are reached through a gateway");
+	return true;
+}
+
+static void begin(struct tool_call *call, struct tool_browser *home,
+	const struct browser_action *action, int64_t timeout_ms)
+{
+	/* The start of a browser has its own limit. */
+	bc_start(call, home, action,
+		timeout_ms + (action->starts ? call->decision->browser.auto_start_timeout_ms : 0));
+	if (action->starts) {
+		want_browser(call->state);
+	} else if (home->browser != NULL) {
+		bc_run(call->state);
+	} else {
+		action->run(call->state, NULL);
+	}
 }
 
 static int start(struct tool_call *call, const json_t *args, struct error *err)
 {
 	int64_t timeout_ms = TIMEOUT_DEFAULT_MS;
 	const struct browser_action *action;
-	const char *name = NULL;
+	const char *name = NULL, *control = NULL;
+	struct tool_browser *home;
 	int r = args_text(args, "action", ARGS_REQUIRED | ARGS_NOT_EMPTY, &name, err);
 
 	r = r < 0 ? r : args_int(args, "timeoutMs", 1, TIMEOUT_MAX_MS, &timeout_ms, NULL, err);
@@ -252,35 +336,18 @@ static int start(struct tool_call *call, const json_t *args, struct error *err)
 			"navigate, snapshot, screenshot, console, pdf, upload, dialog, act",
 			name);
 	}
-	r = check_target(call, args, err);
-	if (r == -EACCES || r == -EOPNOTSUPP) {
-		call_fail(call, r == -EACCES ? TOOL_FAIL_DENIED : TOOL_FAIL_UNAVAILABLE, err->text,
-			NULL, NULL);
-		return 0;
-	}
-	if (r < 0) {
+	r = read_target(call, args, &control, err);
+	if (r < 0 || !has_source(call, control)) {
 		return r;
 	}
-	if (call->session->browsers == NULL || call->decision == NULL ||
-		!call->decision->browser_enabled) {
-		call_fail(call, TOOL_FAIL_UNAVAILABLE,
-			"Sandbox browser is unavailable: agents.defaults.sandbox.browser.enabled "
-			"is not true, or this session is not sandboxed.",
-			NULL, NULL);
-		return 0;
+	home = home_of(call->session, control);
+	if (home == NULL) {
+		return error_plain(err, EMFILE,
+			"%d browsers are the most that a session may have open: action stop gives one "
+			"up",
+			BROWSERS_MAX);
 	}
-	/* The start of a browser has its own limit. */
-	bc_start(call, home_of(call->session), action,
-		timeout_ms + (action->starts ? call->decision->browser.auto_start_timeout_ms : 0));
-	if (action->starts || call->session->browser->browser != NULL) {
-		if (action->starts) {
-			want_browser(call->state);
-		} else {
-			bc_run(call->state);
-		}
-		return 0;
-	}
-	action->run(call->state, NULL);
+	begin(call, home, action, timeout_ms);
 	return 0;
 }
 

@@ -10,6 +10,11 @@
 #include "tools/args.h"
 #include "wire/link_file.h"
 
+struct link *bc_file_link(const struct browser_call *bc)
+{
+	return bc->home->control == NULL ? browser_link(bc->browser) : bc->call->session->link;
+}
+
 static void bc_free(void *p)
 {
 	struct browser_call *bc = p;
@@ -21,7 +26,7 @@ static void bc_free(void *p)
 		browser_forget_command(bc->browser, bc->command);
 	}
 	if (bc->browser != NULL && bc->stream != 0) {
-		link_file_forget(browser_link(bc->browser), bc->stream);
+		link_file_forget(bc_file_link(bc), bc->stream);
 	}
 	free(bc->tab_id);
 	json_decref(bc->node);

@@ -13,9 +13,11 @@
 struct browser_call;
 typedef void (*browser_step_fn)(struct browser_call *bc, const json_t *result);
 
-/* The browser of one session. */
+/* A browser of one session. */
 struct tool_browser {
+	struct tool_browser *next;
 	struct tool_session *session;
+	char *control; /* NULL: the sandbox's; else as in struct tool_browser_source */
 	const struct decision *decision; /* the browser's own */
 	struct browser *browser; /* borrowed; NULL: its sandbox is not open */
 	struct browser_listener listener;
@@ -68,6 +70,9 @@ void bc_note(struct browser_call *bc, const char *method, json_t *params);
 /* The call's tab; NULL: it is gone, and the call has ended. */
 struct browser_tab *bc_tab(struct browser_call *bc);
 const struct browser_settings *bc_settings(const struct browser_call *bc);
+
+/* Where files of the workspace are reached. */
+struct link *bc_file_link(const struct browser_call *bc);
 
 /* End the call. */
 void bc_fail(struct browser_call *bc, const char *type, const char *fmt, ...) _printf_(3, 4);

@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "base/own.h"
 #include "tools/base64.h"
 #include "tools/browser_call.h"
+#include "tools/workdir.h"
 #include "wire/link_file.h"
 
 enum {
@@ -22,14 +24,25 @@ enum {
 
 /* --- snapshot --- */
 
+/* As the tree has it: what the browser tells of its tabs comes later. */
+static const char *title_of(const json_t *nodes, const struct browser_tab *tab)
+{
+	const json_t *name = json_object_get(json_array_get(nodes, 0), "name");
+	const char *title = json_string_value(json_object_get(name, "value"));
+
+	return title != NULL ? title : tab->title;
+}
+
 static void on_tree(struct browser_call *bc, const json_t *result)
 {
+	const json_t *nodes = json_object_get(result, "nodes");
 	struct snapshot_opts opts = {
 		.interactive = bc_flag(bc, "interactive"), .compact = bc_flag(bc, "compact")};
 	const char *mode = bc_text(bc, "mode");
 	int64_t max_chars = SNAPSHOT_CHARS;
 	struct browser_tab *tab = bc_tab(bc);
 	_cleanup_buf_ struct buf text = {0};
+	_cleanup_free_ char *title = NULL;
 	bool cut;
 
 	if (tab == NULL || !bc_number(bc, "maxChars", 1, SNAPSHOT_CHARS_MAX, &max_chars) ||
@@ -41,14 +54,15 @@ static void on_tree(struct browser_call *bc, const json_t *result)
 		opts.depth = opts.depth > 0 ? opts.depth : EFFICIENT_DEPTH;
 	}
 	opts.max_chars = (size_t)max_chars;
-	buf_addf(&text, "url: %.300s\ntitle: %.300s\n\n", tab->url, tab->title);
-	snapshot_write(json_object_get(result, "nodes"), &opts, tab, &text, &cut);
+	title = xstrdup(title_of(nodes, tab));
+	buf_addf(&text, "url: %.300s\ntitle: %.300s\n\n", tab->url, title);
+	snapshot_write(nodes, &opts, tab, &text, &cut);
 	if (cut) {
 		buf_add_str(
 			&text, "[cut at maxChars; use interactive, depth or a larger maxChars]\n");
 	}
 	bc_finish_text(bc,
-		json_pack("{s:s, s:s, s:I, s:b}", "url", tab->url, "title", tab->title, "refs",
+		json_pack("{s:s, s:s, s:I, s:b}", "url", tab->url, "title", title, "refs",
 			(json_int_t)tab->ref_count, "truncated", cut),
 		text.data, text.len);
 }
@@ -200,10 +214,17 @@ static void on_write_lost(void *arg, const struct error *why)
 
 static const struct link_file_ops write_ops = {.done = on_written, .lost = on_write_lost};
 
+/* One that is outside saves what it made into the session's workspace, as any other tool. */
+static const char *root_of(const struct browser_call *bc)
+{
+	return bc->home->control == NULL ? bc->home->decision->spec.workdir
+					 : workdir_root(bc->call->decision);
+}
+
 static void on_pdf(struct browser_call *bc, const json_t *result)
 {
 	const char *text = json_string_value(json_object_get(result, "data"));
-	const char *path = bc_text(bc, "path"), *root = bc->home->decision->spec.workdir;
+	const char *path = bc_text(bc, "path"), *root = root_of(bc);
 	_cleanup_buf_ struct buf pdf = {0};
 	struct wire_file_request request = {
 		.op = WIRE_FILE_WRITE, .flags = WIRE_FILE_BENEATH | WIRE_FILE_NO_SYNC};
@@ -221,7 +242,7 @@ static void on_pdf(struct browser_call *bc, const json_t *result)
 	}
 	request.root = (struct wire_bytes){(const uint8_t *)root, strlen(root)};
 	request.path = (struct wire_bytes){(const uint8_t *)bc->data.data, bc->data.len};
-	if (link_file_call(browser_link(bc->browser), &request,
+	if (link_file_call(bc_file_link(bc), &request,
 		    (struct wire_bytes){(const uint8_t *)pdf.data, pdf.len}, (struct wire_bytes){0},
 		    &write_ops, bc, &bc->stream, &err) < 0) {
 		bc_fail(bc, TOOL_FAIL_FAILED, "%s", err.text);

@@ -21,8 +21,9 @@ static json_t *tab_json(const struct browser *b, const struct browser_tab *tab)
 
 static void run_status(struct browser_call *bc, const json_t *result)
 {
-	const struct browser_settings *s =
-		bc->call->decision != NULL ? &bc->call->decision->browser : NULL;
+	const struct browser_settings *s = bc->call->decision != NULL && bc->home->control == NULL
+						   ? &bc->call->decision->browser
+						   : NULL;
 	const struct browser *b = bc->home->browser;
 	bool up = b != NULL && browser_is_up(b);
 	json_t *details = json_pack("{s:b, s:b}", "enabled", 1, "running", up);
@@ -47,9 +48,18 @@ static void run_status(struct browser_call *bc, const json_t *result)
 
 static void run_stop(struct browser_call *bc, const json_t *result)
 {
+	const struct tool_browser *home = bc->home;
+	const struct tool_browser_source *source = home->session->browsers;
+
 	(void)result;
-	if (bc->home->browser != NULL) {
-		browser_stop(bc->home->browser);
+	if (home->control != NULL) {
+		/* One that was started for this ends with it; others go on. */
+		source->discard(source->arg, home->control);
+		bc_finish(bc, NULL, "The browser is not used any more.");
+		return;
+	}
+	if (home->browser != NULL) {
+		browser_stop(home->browser);
 	}
 	bc_finish(bc, NULL, "The browser was stopped.");
 }
@@ -388,6 +398,13 @@ static void on_input_found(struct browser_call *bc, const json_t *result)
 static void run_upload(struct browser_call *bc, const json_t *result)
 {
 	(void)result;
+	/* It would read them where it runs: the session's link into a workspace may lead anywhere there. */
+	if (bc->home->control != NULL) {
+		bc_fail(bc, TOOL_FAIL_DENIED,
+			"files of the workspace can be uploaded in the sandbox's browser alone "
+			"(target sandbox)");
+		return;
+	}
 	bc_find_node(bc, bc_text(bc, "inputRef") != NULL ? "inputRef" : "ref", "element", true,
 		on_input_found);
 }

@@ -51,7 +51,7 @@ struct tool_call {
 struct tool_browser;
 struct tool_session {
 	const struct tool_browser_source *browsers;
-	struct tool_browser *browser; /* browser.c; NULL until it is used */
+	struct tool_browser *tool_browsers; /* browser.c; those that were used */
 	struct link *link, *host_link;
 	const struct tool_host_ops *host;
 	void *host_arg;

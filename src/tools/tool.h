@@ -106,17 +106,20 @@ struct tool_browser_place {
 	struct browser *browser;
 	const struct decision *decision; /* the browser's own: settings, workdir */
 };
-typedef void (*tool_browser_opened_fn)(
-	void *context, const struct tool_browser_place *place, const char *error);
+/* place NULL: TOOL_FAIL_* and a sentence. */
+typedef void (*tool_browser_opened_fn)(void *context, const struct tool_browser_place *place,
+	const char *failure, const char *message);
 
 /* Where a session gets its browser from. */
 struct tool_browser_source {
 	void *arg;
 	/* Bring its sandbox up, or say why not. opened comes once, perhaps before this returns, never
-	 * after the session is gone. */
-	void (*open)(void *arg, tool_browser_opened_fn opened, void *context);
-	/* It never became reachable: the sandbox is to be removed. Its link may be freed, later. */
-	void (*discard)(void *arg);
+	 * after the session is gone. control: "host" or a DevTools address, a browser outside of the sandbox;
+	 * whether that is allowed is for who opens it to say. NULL: the sandbox's. */
+	void (*open)(void *arg, const char *control, tool_browser_opened_fn opened, void *context);
+	/* It never became reachable, and the sandbox is to be removed; or, one outside, is not used any
+	 * more. Its link may be freed, later. */
+	void (*discard)(void *arg, const char *control);
 };
 
 /* Something was refused: by policy, to a file tool, or to a command, which may still run. */
@@ -168,10 +171,9 @@ int tool_session_adopt(
 /* Has everything come that adopted processes had written by then? */
 bool tool_session_is_settled(const struct tool_session *session);
 
-/* The link of the browser's sandbox died. */
-
-/* The browser is about to go: its calls end. */
-void tool_session_browser_lost(struct tool_session *session, const struct error *why);
+/* The browser is about to go: its calls end. control: as in open(). */
+void tool_session_browser_lost(
+	struct tool_session *session, const char *control, const struct error *why);
 
 /* Background processes that still run: what keeps a sandbox from being recreated (contract D12). */
 size_t tool_session_running(const struct tool_session *session);

@@ -61,7 +61,6 @@ static void there_and_back(void **state)
 	assert_int_equal(got.novnc_port, 3);
 	assert_int_equal(got.auto_start_timeout_ms, 4);
 	assert_string_equal(got.source_range, "10.0.0.0/8");
-	assert_null(got.host_url);
 	assert_int_equal(got.only_hosts.count, 1);
 	assert_string_equal(got.only_hosts.items[0], "a.example");
 	json_decref(json);
