@@ -238,7 +238,8 @@ const struct schema_row schema_rows[] = {
 	{.path = "@sandbox.docker.seccompProfile", .type = SCHEMA_STRING,
 		.merge = MERGE_RULE_OVERRIDE, .flags = SCHEMA_NOT_SHARED, .since = "clawdbot",
 		.check = check_confined,
-		.doc = "A seccomp profile file; `unconfined` is refused."},
+		.doc = "A seccomp profile file; `unconfined` is refused. Without it: Creel's own list, "
+			"which kills 32-bit programs."},
 	{.path = "@sandbox.docker.apparmorProfile", .type = SCHEMA_STRING,
 		.merge = MERGE_RULE_OVERRIDE, .flags = SCHEMA_NOT_SHARED, .since = "clawdbot",
 		.check = check_confined,

@@ -99,6 +99,7 @@ static void add_effective(struct buf *out, const struct decision *d, const struc
 			? "owner of the workspace"
 			: decision_provenance(d, "sandbox.docker.user"));
 	field_line(out, d, "network", spec->network, "sandbox.docker.network");
+	field_line(out, d, "system calls", spec_seccomp(spec), "sandbox.docker.seccompProfile");
 }
 
 static void add_mounts(struct buf *out, const struct decision *d)

@@ -29,7 +29,7 @@ static json_t *sandbox_object(const struct decision *d, const struct report_host
 {
 	const struct sandbox_spec *spec = &d->spec;
 
-	return json_pack("{s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:b,s:s,s:o,s:s,s:s,s:s,s:s,s:o,s:o}",
+	return json_pack("{s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:b,s:s,s:o,s:s,s:s,s:s,s:s,s:o,s:s,s:o}",
 		"mode", sandbox_mode_name(d->mode), "scope", sandbox_scope_name(d->scope),
 		"perSession", d->scope == SCOPE_SESSION ? 1 : 0, "workspaceAccess",
 		workspace_access_name(spec->access), "workspaceRoot",
@@ -38,7 +38,8 @@ static json_t *sandbox_object(const struct decision *d, const struct report_host
 		decision_is_isolated(d) ? 1 : 0, "backend", backend_kind_name(spec->backend),
 		"backendReason", report_text(host->backend_reason), "containerName", spec->name,
 		"scopeKey", spec->scope_key, "image", spec->image, "workdir", spec->workdir, "user",
-		report_text(spec->user), "tools", tools_object(d));
+		report_text(spec->user), "seccompProfile", spec_seccomp(spec), "tools",
+		tools_object(d));
 }
 
 static json_t *elevated_object(const struct decision *d)

@@ -2,6 +2,8 @@
 /* The names of the enumerations, as configuration and output write them. */
 #include "policy/spec.h"
 
+#include <string.h>
+
 #include "base/macro.h"
 #include "policy/decide.h"
 
@@ -16,6 +18,20 @@ const char *backend_kind_name(enum backend_kind kind)
 	_Static_assert(ARRAY_SIZE(names) == BACKEND_COUNT_, "every backend has a name");
 
 	return names[kind];
+}
+
+const char *spec_seccomp(const struct sandbox_spec *spec)
+{
+	static const char option[] = "seccomp=";
+
+	for (size_t i = 0; i < spec->security_opt.count; i++) {
+		const char *item = spec->security_opt.items[i];
+
+		if (strncmp(item, option, sizeof(option) - 1) == 0) {
+			return item + sizeof(option) - 1;
+		}
+	}
+	return "creel's own list";
 }
 
 const char *workspace_access_name(enum workspace_access access)

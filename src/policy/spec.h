@@ -72,6 +72,9 @@ struct sandbox_spec {
 	const char *config_hash;
 };
 
+/* The seccomp profile of a container: the file that is configured, or a word for Creel's own. */
+const char *spec_seccomp(const struct sandbox_spec *spec);
+
 /* The sources that dangerouslyAllowBindSources let through, one per line; NULL: none. */
 const char *spec_dangerous(const struct sandbox_spec *spec, struct arena *arena);
 

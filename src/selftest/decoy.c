@@ -198,6 +198,7 @@ static int make_victim(struct decoy *decoy, struct error *err)
 		_exit(0);
 	}
 	decoy->victim = pid;
+	decoy->victim_nice = getpriority(PRIO_PROCESS, (id_t)pid);
 	return 0;
 }
 
@@ -430,7 +431,8 @@ void decoy_verify(
 	if (decoy->victim > 0 && waitpid(decoy->victim, &status, WNOHANG) != 0) {
 		decoy->victim = 0;
 		fn(arg, "proc-signal-host", "the process of the host was ended");
-	} else if (decoy->victim > 0 && getpriority(PRIO_PROCESS, (id_t)decoy->victim) > 0) {
+	} else if (decoy->victim > 0 &&
+		   getpriority(PRIO_PROCESS, (id_t)decoy->victim) > decoy->victim_nice) {
 		fn(arg, "proc-renice-host", "the process of the host was slowed down");
 	}
 }

@@ -25,6 +25,7 @@ struct decoy {
 	int tcp_fd, udp_fd, abstract_fd, path_fd;
 	int tcp_port, udp_port, sibling_port;
 	pid_t victim;
+	int victim_nice; /* as it was started */
 };
 
 /*

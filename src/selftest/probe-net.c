@@ -196,15 +196,9 @@ static enum outcome transports(const struct probe_call *call)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
-		if (socket(AF_INET, sockets[i].type | SOCK_CLOEXEC, sockets[i].protocol) < 0) {
-			continue;
+		if (socket(AF_INET, sockets[i].type | SOCK_CLOEXEC, sockets[i].protocol) >= 0) {
+			return probe_fell(call, "a socket for %s can be had", sockets[i].name);
 		}
-		return call->host->engine
-			       ? probe_na(call,
-					 "the engine's profile lets %s through; there is no "
-					 "network for it",
-					 sockets[i].name)
-			       : probe_fell(call, "a socket for %s can be had", sockets[i].name);
 	}
 	return probe_held(call, "TCP, UDP and ICMP alone");
 }
@@ -233,14 +227,10 @@ static enum outcome families(const struct probe_call *call)
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
-		if (socket(sockets[i].family, sockets[i].type | SOCK_CLOEXEC, sockets[i].protocol) <
-			0) {
-			continue;
+		if (socket(sockets[i].family, sockets[i].type | SOCK_CLOEXEC,
+			    sockets[i].protocol) >= 0) {
+			return probe_fell(call, "a socket of %s can be had", sockets[i].name);
 		}
-		return call->host->engine
-			       ? probe_na(call, "the engine's profile lets %s through",
-					 sockets[i].name)
-			       : probe_fell(call, "a socket of %s can be had", sockets[i].name);
 	}
 	return probe_held(call, "none of %zu families", ARRAY_SIZE(sockets));
 }
@@ -254,13 +244,9 @@ static enum outcome netlink_families(const struct probe_call *call)
 		{16, "generic"}, {7, "selinux"}, {4, "sock_diag"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(sockets); i++) {
-		if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, sockets[i].protocol) < 0) {
-			continue;
+		if (socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, sockets[i].protocol) >= 0) {
+			return probe_fell(call, "netlink %s can be had", sockets[i].name);
 		}
-		return call->host->engine
-			       ? probe_na(call, "the engine's profile lets netlink %s through",
-					 sockets[i].name)
-			       : probe_fell(call, "netlink %s can be had", sockets[i].name);
 	}
 	return probe_held(call, "none of %zu protocols", ARRAY_SIZE(sockets));
 }

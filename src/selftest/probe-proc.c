@@ -440,9 +440,6 @@ static enum outcome tioclinux(const struct probe_call *call)
 
 static enum outcome line_discipline(const struct probe_call *call)
 {
-	if (call->host->engine) {
-		return probe_na(call, "the engine's profile decides; it lets TIOCSETD through");
-	}
 	return type_into(call, KERNEL_TIOCSETD, "TIOCSETD");
 }
 

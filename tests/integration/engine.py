@@ -140,7 +140,7 @@ class FakeEngine:
 
     def __init__(self, path, script):
         """script: {"METHOD /path": answer}, path without version; None ends the connection,
-        (answer,) ends it after the answer."""
+        (answer,) ends it after the answer; a function makes it from the request's body."""
         self.path, self.script, self.seen = path, script, []
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(str(path))
@@ -183,6 +183,8 @@ class FakeEngine:
             if path.startswith("/v1."):
                 path = "/" + path.split("/", 2)[2]
             answer = self.script.get(f"{method} {path}", reply(404, {"message": "page not found"}))
+            if callable(answer):  # what it says depends on what it was asked
+                answer = answer(rest)
             if answer is None:
                 return
             if isinstance(answer, tuple):  # the connection ends after it

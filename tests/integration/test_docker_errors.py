@@ -17,7 +17,7 @@ NOT_FOUND = reply(404, {"message": "No such container"})
 
 def made(**host):
     host = {"ReadonlyRootfs": True, "CapDrop": ["ALL"], "PidsLimit": 512,
-            "SecurityOpt": ["no-new-privileges"], **host}
+            "SecurityOpt": ["no-new-privileges", "seccomp={}"], **host}
     return reply(200, {"State": {"Running": False}, "HostConfig": host})
 
 
@@ -161,6 +161,7 @@ def test_create_fails(fake, create, words):
 @pytest.mark.parametrize("host,field", [
     ({"ReadonlyRootfs": False}, "ReadonlyRootfs"), ({"CapDrop": []}, "CapDrop"),
     ({"PidsLimit": None}, "PidsLimit"), ({"SecurityOpt": None}, "SecurityOpt"),
+    ({"SecurityOpt": ["no-new-privileges"]}, "SecurityOpt"),
     ({"Privileged": True}, "Privileged"),
 ])
 def test_a_container_that_is_not_what_was_asked_for(fake, host, field):
@@ -168,6 +169,27 @@ def test_a_container_that_is_not_what_was_asked_for(fake, host, field):
         "GET /version": VERSION, "POST /containers/create": CREATED,
         f"GET /containers/{ID}/json": made(**host), f"DELETE /containers/{ID}": GONE}))
     assert f"made a container with another {field} than was asked for" in message
+
+
+PODMAN = {"Version": "4.9.3", "ApiVersion": "1.41", "MinAPIVersion": "1.24",
+          "Components": [{"Name": "Podman Engine", "Version": "4.9.3"}]}
+
+
+@pytest.mark.parametrize("ping", [
+    reply(404, {}), b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-API-Version: 4.9.3\r\n"
+                    b"Server: Libpod/4.9.3 (linux)\r\nContent-Length: 2\r\n\r\nOK"])
+def test_podman_keeps_its_own_list_of_system_calls(fake, ping):
+    """Its API takes the name of a file where Docker's takes the profile."""
+
+    def create(body):
+        options = json.loads(body)["HostConfig"]["SecurityOpt"]
+        return CREATED if options == ["no-new-privileges"] else reply(500, {"message": str(options)})
+
+    assert "cannot fork" in refused(fake({
+        "GET /_ping": ping, "GET /version": reply(200, PODMAN), "POST /containers/create": create,
+        f"GET /containers/{ID}/json": made(SecurityOpt=["no-new-privileges:true"]),
+        f"POST /containers/{ID}/start": reply(500, {"message": "cannot fork"}),
+        f"DELETE /containers/{ID}": GONE}))
 
 
 @pytest.mark.parametrize("start,words", [

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 
@@ -121,7 +122,7 @@ def test_the_container_is_closed(inspected, docker, workspace):
     assert host["Privileged"] is False
     assert host["AutoRemove"] is True
     assert host["CapDrop"] == ["ALL"] and not host["CapAdd"]
-    assert host["SecurityOpt"] == ["no-new-privileges"]
+    assert [x.split("=")[0] for x in host["SecurityOpt"]] == ["no-new-privileges", "seccomp"]
     assert host["RestartPolicy"]["Name"] == "no"
     assert host["LogConfig"]["Type"] == "none"
     assert host["PidsLimit"] == 512
@@ -227,6 +228,35 @@ def test_a_profile_of_ones_own(docker, tmp_path):
     profile.write_text("{")
     done = docker("true")
     assert done.returncode == 125 and "is not JSON" in done.stderr
+
+
+def test_without_a_profile_the_list_is_creels_own(docker):
+    done = docker("sh", "-c", "touch x; chmod 4755 x && echo set; chmod 755 x && echo plain; "
+                              "setarch --uname-2.6 true && echo on")
+    assert done.stdout == "plain\non\n" and "Operation not permitted" in done.stderr
+    explained = subprocess.run([docker.bin, "sandbox", "explain", "--json"], env=docker.env,
+                               capture_output=True, check=True).stdout
+    assert json.loads(explained)["sandbox"]["seccompProfile"] == "creel's own list"
+
+
+def test_root_installs_programs_where_it_may(docker, workspace):
+    """A package with a set-user-id program, users, su, chroot: what capDrop leaves."""
+    (workspace / "package").write_text("""set -e
+mkdir -p /tmp/p/DEBIAN /tmp/p/usr/bin
+printf 'Package: raised\\nVersion: 1\\nArchitecture: all\\nMaintainer: x\\nDescription: x\\n' > /tmp/p/DEBIAN/control
+cp /bin/true /tmp/p/usr/bin/raised
+chmod 4755 /tmp/p/usr/bin/raised
+dpkg-deb --build /tmp/p /tmp/p.deb >/dev/null
+dpkg --install /tmp/p.deb >/dev/null
+stat -c %a /usr/bin/raised
+groupadd installed && useradd --gid installed somebody
+install --owner somebody --mode 600 /etc/hosts /tmp/owned
+su somebody --shell /bin/sh --command 'id -un; cat /tmp/owned > /dev/null && echo read'
+chroot / true && echo chroot
+""")
+    docker.configure({"user": "0:0", "readOnlyRoot": False, "capDrop": ["MKNOD"]})
+    done = docker("sh", "/workspace/package")
+    assert (done.stdout.split(), done.returncode) == (["4755", "somebody", "read", "chroot"], 0), done.stderr
 
 
 def test_an_image_with_nothing_in_it(docker, workspace):

@@ -9,6 +9,7 @@
 
 #include "backend/docker/image.h"
 #include "backend/docker/network.h"
+#include "backend/docker/seccomp.h"
 #include "backend/docker/siblings.h"
 #include "base/buf.h"
 #include "base/clock.h"
@@ -101,6 +102,20 @@ static int create_refused(const struct container_request *request, const struct 
 	return engine_refused(call, answer, err);
 }
 
+/* Podman takes a file's name where Docker takes the profile: it keeps its own list. */
+static void leave_default_profile(const struct engine *engine, json_t *body)
+{
+	json_t *list = json_object_get(json_object_get(body, "HostConfig"), "SecurityOpt");
+
+	for (size_t i = json_array_size(list); engine_is_podman(engine) && i-- > 0;) {
+		const char *option = json_string_value(json_array_get(list, i));
+
+		if (option != NULL && docker_seccomp_is_default(option)) {
+			(void)json_array_remove(list, i);
+		}
+	}
+}
+
 static int create(struct engine *engine, const struct container_request *request,
 	char ret_id[CONTAINER_REF_SIZE], struct error *err)
 {
@@ -121,6 +136,7 @@ static int create(struct engine *engine, const struct container_request *request
 	if (r < 0) {
 		return r;
 	}
+	leave_default_profile(engine, body);
 	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", request->name);
 	call.body = body;
 	r = engine_call(engine, &call, &answer, err);
@@ -166,7 +182,8 @@ static bool has_text(const json_t *list, const char *text)
  * An engine ignores the fields that it does not know. Those that keep the sandbox in are compared
  * with what it made of them, before anything runs.
  */
-static const char *difference(const json_t *body, const json_t *inspected)
+static const char *difference(
+	const struct engine *engine, const json_t *body, const json_t *inspected)
 {
 	static const char *const numbers[] = {"PidsLimit", "Memory", "NanoCpus"};
 	const json_t *asked = json_object_get(body, "HostConfig");
@@ -194,7 +211,10 @@ static const char *difference(const json_t *body, const json_t *inspected)
 		json_array_size(json_object_get(made, "CapDrop")) == 0) {
 		return "CapDrop";
 	}
-	if (!has_text(json_object_get(made, "SecurityOpt"), "no-new-privileges")) {
+	if (!has_text(json_object_get(made, "SecurityOpt"), "no-new-privileges") ||
+		(has_text(json_object_get(asked, "SecurityOpt"), "seccomp=") &&
+			!engine_is_podman(engine) &&
+			!has_text(json_object_get(made, "SecurityOpt"), "seccomp="))) {
 		return "SecurityOpt";
 	}
 	return NULL;
@@ -227,7 +247,7 @@ static int verify(struct engine *engine, const struct container_request *request
 	if (answer.status != 200) {
 		r = engine_refused(&call, &answer, err);
 	} else {
-		const char *field = difference(request->body, answer.body);
+		const char *field = difference(engine, request->body, answer.body);
 
 		if (field != NULL) {
 			r = error_plain(err, ENOTSUP,

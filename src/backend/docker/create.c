@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/sysinfo.h>
 
+#include "backend/docker/seccomp.h"
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/macro.h"
@@ -22,6 +23,8 @@ enum {
 	/* Docker's own profile has 12 KiB. */
 	PROFILE_MAX = 1024 * 1024,
 };
+
+#define SECCOMP "seccomp="
 
 static json_t *text_list(const struct strv *list)
 {
@@ -157,14 +160,13 @@ static int read_profile(const char *path, json_t **ret, struct error *err)
 
 static int security_option(const char *option, json_t *list, struct error *err)
 {
-	static const char seccomp[] = "seccomp=";
-	const char *value = option + sizeof(seccomp) - 1;
+	const char *value = option + sizeof(SECCOMP) - 1;
 	_cleanup_free_ char *text = NULL, *item = NULL;
 	json_t *profile;
 	int r;
 
 	/* Newer engines know their own profile by this name. */
-	if (strncmp(option, seccomp, sizeof(seccomp) - 1) != 0 || strcmp(value, "builtin") == 0) {
+	if (strncmp(option, SECCOMP, sizeof(SECCOMP) - 1) != 0 || strcmp(value, "builtin") == 0) {
 		json_array_append_new(list, json_string(option));
 		return 0;
 	}
@@ -173,7 +175,7 @@ static int security_option(const char *option, json_t *list, struct error *err)
 		return r;
 	}
 	text = json_dumps(profile, JSON_COMPACT);
-	item = xasprintf("%s%s", seccomp, text != NULL ? text : "");
+	item = xasprintf(SECCOMP "%s", text != NULL ? text : "");
 	json_array_append_new(list, json_string(item));
 	json_decref(profile);
 	return 0;
@@ -182,11 +184,20 @@ static int security_option(const char *option, json_t *list, struct error *err)
 static int add_security(json_t *host, const struct sandbox_spec *spec, struct error *err)
 {
 	json_t *list = json_array();
+	bool named = false;
 	int r = 0;
 
 	json_object_set_new(host, "SecurityOpt", list);
 	for (size_t i = 0; i < spec->security_opt.count && r == 0; i++) {
-		r = security_option(spec->security_opt.items[i], list, err);
+		const char *option = spec->security_opt.items[i];
+
+		named = named || strncmp(option, SECCOMP, sizeof(SECCOMP) - 1) == 0;
+		r = security_option(option, list, err);
+	}
+	if (!named) {
+		_cleanup_free_ char *own = docker_seccomp_option(spec);
+
+		json_array_append_new(list, json_string(own));
 	}
 	return r;
 }

@@ -29,6 +29,7 @@ struct engine {
 	char *socket_path;
 	char version[64];
 	char api[16]; /* "" before the version is agreed on */
+	bool podman;
 };
 
 static void free_text(char **text)
@@ -253,6 +254,22 @@ static void take_api(struct engine *engine, int newest)
 		newest < API_NEWEST ? newest : API_NEWEST);
 }
 
+static bool names_podman(const json_t *version)
+{
+	const json_t *components = json_object_get(version, "Components"), *item;
+	size_t i;
+
+	json_array_foreach(components, i, item)
+	{
+		const char *name = json_string_value(json_object_get(item, "Name"));
+
+		if (name != NULL && strncmp(name, "Podman", 6) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 static int agree(struct engine *engine, const json_t *version, struct error *err)
 {
 	int newest = minor_version(json_string_value(json_object_get(version, "ApiVersion")));
@@ -278,6 +295,7 @@ static int agree(struct engine *engine, const json_t *version, struct error *err
 			"later, this version of creel up to 1.%d",
 			engine->socket_path, engine->version, oldest, API_NEWEST);
 	}
+	engine->podman = names_podman(version);
 	take_api(engine, newest);
 	return 0;
 }
@@ -337,6 +355,7 @@ static int ping(struct engine *engine, struct error *err)
 	if (newest < API_OLDEST || newest > API_NEWEST) {
 		return 0;
 	}
+	engine->podman = header_of(engine, "Libpod-API-Version")[0] != '\0';
 	name = header_of(engine, "Server");
 	name += strcspn(name, "/") + (strchr(name, '/') != NULL ? 1 : 0);
 	take_name(engine, name, strcspn(name, " "));
@@ -384,6 +403,11 @@ struct engine *engine_close(struct engine *engine)
 const char *engine_version(const struct engine *engine)
 {
 	return engine->version;
+}
+
+bool engine_is_podman(const struct engine *engine)
+{
+	return engine->podman;
 }
 
 const char *engine_api(const struct engine *engine)

@@ -44,6 +44,7 @@ int engine_open(const char *socket_path, struct engine **ret, struct error *err)
 struct engine *engine_close(struct engine *engine); /* takes NULL, returns NULL */
 const char *engine_version(const struct engine *engine); /* "20.10.24" */
 const char *engine_api(const struct engine *engine); /* "1.41" */
+bool engine_is_podman(const struct engine *engine);
 
 /*
  * One call. 0: the engine answered, with whatever status; *ret is filled, finish it. Negative errno:

@@ -14,6 +14,7 @@
 
 #include "backend/docker/create.h"
 #include "backend/docker/message.h"
+#include "backend/docker/seccomp.h"
 #include "base/clock.h"
 
 static struct arena arena;
@@ -89,6 +90,11 @@ static void assert_json(const json_t *value, const char *expected)
 	json_decref(wanted);
 }
 
+static json_t *security_of(const json_t *body)
+{
+	return json_object_get(json_object_get(body, "HostConfig"), "SecurityOpt");
+}
+
 static void test_every_key_is_in_the_body(void **state)
 {
 	struct sandbox_spec spec = make_spec();
@@ -97,6 +103,8 @@ static void test_every_key_is_in_the_body(void **state)
 	(void)state;
 	/* Some of them are there once per processor: see the next test. */
 	assert_int_equal(json_object_del(json_object_get(body, "HostConfig"), "MaskedPaths"), 0);
+	/* The default profile has tests of its own. */
+	assert_int_equal(json_array_remove(security_of(body), 1), 0);
 	assert_json(body,
 		"{\"Image\":\"img:1\",\"User\":\"1000:1000\",\"WorkingDir\":\"/workspace\","
 		"\"Env\":[\"A=b\"],\"Entrypoint\":[\"/run/creel/init\"],"
@@ -193,6 +201,49 @@ static void test_a_profile_has_to_be_readable(void **state)
 	assert_null(body);
 }
 
+static const char *profile_of(struct sandbox_spec *spec, bool read_only, const char *user)
+{
+	json_t *body;
+	const char *text;
+
+	spec->read_only_root = read_only;
+	spec->user = user;
+	body = body_of(spec, true);
+	assert_int_equal(json_array_size(security_of(body)), 2);
+	text = arena_strdup(&arena, json_string_value(json_array_get(security_of(body), 1)));
+	json_decref(body);
+	assert_true(docker_seccomp_is_default(text));
+	return text;
+}
+
+static void test_without_a_profile_there_is_one(void **state)
+{
+	struct sandbox_spec spec = make_spec();
+	const char *strict = profile_of(&spec, true, "0:0");
+
+	(void)state;
+	assert_string_equal(profile_of(&spec, true, "1000:1000"), strict);
+	assert_string_equal(profile_of(&spec, false, "1000:1000"), strict);
+	assert_string_equal(profile_of(&spec, false, "00"), strict);
+	assert_string_not_equal(profile_of(&spec, false, "0:0"), strict);
+	assert_string_not_equal(profile_of(&spec, false, "root"), strict);
+	assert_string_not_equal(profile_of(&spec, false, NULL), strict);
+	assert_false(docker_seccomp_is_default("seccomp={}"));
+	assert_false(docker_seccomp_is_default("no-new-privileges"));
+}
+
+static void test_a_named_profile_is_the_only_one(void **state)
+{
+	struct sandbox_spec spec = make_spec();
+	json_t *body;
+
+	(void)state;
+	strv_add(&spec.security_opt, &arena, "seccomp=builtin");
+	body = body_of(&spec, true);
+	assert_json(security_of(body), "[\"no-new-privileges\",\"seccomp=builtin\"]");
+	json_decref(body);
+}
+
 /* --- messages --- */
 
 static void test_a_message_arrives_as_it_was(void **state)
@@ -281,6 +332,8 @@ int main(void)
 		cmocka_unit_test(test_what_the_kernel_tells_is_covered),
 		cmocka_unit_test(test_what_is_not_set_is_not_asked_for),
 		cmocka_unit_test(test_a_profile_has_to_be_readable),
+		cmocka_unit_test(test_without_a_profile_there_is_one),
+		cmocka_unit_test(test_a_named_profile_is_the_only_one),
 		cmocka_unit_test(test_a_message_arrives_as_it_was),
 		cmocka_unit_test(test_bad_messages),
 		cmocka_unit_test(test_errors_travel),
