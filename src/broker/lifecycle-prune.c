@@ -20,6 +20,8 @@ enum {
 	/* Whoever held a sandbox that was taken away sees its stream end and lets go. */
 	LET_GO_MS = 10000,
 	LET_GO_STEP_MS = 10,
+	/* Whoever lists sandboxes tries their locks, and has them for a moment. */
+	GLANCE_MS = 50,
 	SLUG_HASH_LENGTH = 8,
 };
 
@@ -48,6 +50,20 @@ static int remove_in(struct lifecycle *l, const struct registry_row *row,
 	return ops->remove(l, home, row->name, row->socket, err);
 }
 
+static int lock_unless_used(struct lifecycle *l, struct arena *arena, const char *name,
+	struct sandbox_home *ret, struct error *err)
+{
+	const struct timespec step = {.tv_nsec = (long)NS_PER_MS};
+	uint64_t deadline_ns = clock_after_ns(GLANCE_MS * NS_PER_MS);
+	int r;
+
+	while ((r = lock_home(l, arena, name, ret, err)) == -EBUSY &&
+		clock_left_ms(deadline_ns) > 0) {
+		(void)nanosleep(&step, NULL);
+	}
+	return r;
+}
+
 int lifecycle_remove(struct lifecycle *lifecycle, const struct registry_row *row, bool unless_used,
 	struct error *err)
 {
@@ -55,7 +71,8 @@ int lifecycle_remove(struct lifecycle *lifecycle, const struct registry_row *row
 	const struct timespec step = {.tv_nsec = LET_GO_STEP_MS * (long)NS_PER_MS};
 	uint64_t deadline_ns = clock_after_ns(LET_GO_MS * NS_PER_MS);
 	struct sandbox_home home;
-	int r = lock_home(lifecycle, &arena, row->name, &home, err);
+	int r = unless_used ? lock_unless_used(lifecycle, &arena, row->name, &home, err)
+			    : lock_home(lifecycle, &arena, row->name, &home, err);
 
 	if (r == -EBUSY && !unless_used) {
 		/* What runs in there ends, and with it whoever waits for it. */

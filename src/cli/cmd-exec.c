@@ -18,6 +18,7 @@
 #include "cli/table.h"
 #include "cli/terminal.h"
 #include "sandbox/resolve.h"
+#include "tools/base64.h"
 
 struct exec_args {
 	struct common_args common;
@@ -278,54 +279,103 @@ static int run_in(const struct cmd_call *call, struct decision *decision, bool o
 
 enum { NO_GATEWAY = -1 };
 
+static int run_on_stream(
+	const struct cmd_call *call, int adopt_fd, const struct wire_spawn *spawn, const char *cwd)
+{
+	struct link *link = link_new(adopt_fd, NULL, false, NULL, NULL);
+	struct session_result result = {0};
+	struct error err;
+	int status;
+
+	session_run(link, spawn, &result, &err);
+	status = report_result(call, cwd, &result, &err);
+	(void)link_free(link);
+	return status;
+}
+
+static int fail_gateway(const struct cmd_call *call, int r, const struct error *err)
+{
+	if (r == -ENOENT) {
+		return NO_GATEWAY;
+	}
+	return fail_error(call, STATUS_CREEL, r == -EPERM ? CODE_REFUSED : CODE_SANDBOX, err);
+}
+
 /* Its sandboxes are held by it; environment and directory are its business too. */
 static int run_through_gateway(const struct cmd_call *call, struct decision *decision)
 {
 	_cleanup_free_ char *cwd = getcwd(NULL, 0);
 	static const char *const no_env[] = {NULL};
-	struct session_result result = {0};
 	struct wire_spawn spawn;
-	struct link *link;
 	struct error err;
-	int fd, status;
+	int fd;
 	int r = gateway_client_exec(decision->config,
 		json_pack("{s:s,s:s,s:s?,s:s?}", "agentId", decision->agent_id, "sessionKey",
 			decision->session_key, "cwd", cwd, "workspace",
 			decision->workspace_given ? decision->spec.agent_workspace_dir : NULL),
 		&fd, &err);
 
-	if (r == -ENOENT) {
-		return NO_GATEWAY;
-	}
 	if (r < 0) {
-		return fail_error(
-			call, STATUS_CREEL, r == -EPERM ? CODE_REFUSED : CODE_SANDBOX, &err);
+		return fail_gateway(call, r, &err);
 	}
 	fill_request(call, &spawn);
 	spawn.env = no_env;
-	link = link_new(fd, NULL, false, NULL, NULL);
-	session_run(link, &spawn, &result, &err);
-	status = report_result(call, decision->spec.workdir, &result, &err);
-	(void)link_free(link);
-	return status;
+	return run_on_stream(call, fd, &spawn, decision->spec.workdir);
 }
 
-static int run_decided(const struct cmd_call *call, struct decision *decision)
+/* The gateway checks every gate with its sessions' directives, asks a person where that is wanted, and lets
+ * this SPAWN pass, byte for byte. */
+static int run_elevated(
+	const struct cmd_call *call, struct decision *decision, const struct sender *sender)
+{
+	const struct place on_host = {.lasting = true};
+	_cleanup_buf_ struct buf frame = {0}, text = {0};
+	struct wire_spawn spawn;
+	struct error err;
+	int fd, r;
+
+	fill_spawn(call, decision, true, &on_host, &spawn);
+	r = link_spawn_frame(&frame, 1, &spawn, &err);
+	if (r == 0) {
+		base64_add(&text, frame.data + FRAME_HEADER_SIZE, frame.len - FRAME_HEADER_SIZE);
+		r = gateway_client_exec(decision->config,
+			json_pack("{s:s,s:s,s:s%,s:{s:s*,s:s*,s:s*}}", "agentId",
+				decision->agent_id, "sessionKey", decision->session_key, "spawn",
+				text.data, text.len, "sender", "provider", sender->provider, "id",
+				sender->id, "from", sender->from),
+			&fd, &err);
+	}
+	return r < 0 ? fail_gateway(call, r, &err) : run_on_stream(call, fd, &spawn, spawn.cwd);
+}
+
+/* NO_GATEWAY: there is none, or this command is none of its business. */
+static int run_held(
+	const struct cmd_call *call, struct decision *decision, const struct sender *sender)
+{
+	const struct exec_args *args = call->args;
+
+	if (!decision->sandboxed || decision->host_configured || args->once || args->denials) {
+		return NO_GATEWAY;
+	}
+	return decision->elevated.granted ? run_elevated(call, decision, sender)
+					  : run_through_gateway(call, decision);
+}
+
+static int run_decided(
+	const struct cmd_call *call, struct decision *decision, const struct sender *sender)
 {
 	const struct exec_args *args = call->args;
 	bool on_host = !decision->sandboxed || decision->elevated.granted;
 	const char *reason = NULL;
 	struct error err;
+	int status;
 
 	if (args->elevated && decision->sandboxed && !decision->elevated.granted) {
 		return refuse_elevated(call, decision);
 	}
-	if (!on_host && !decision->host_configured && !args->once && !args->denials) {
-		int status = run_through_gateway(call, decision);
-
-		if (status != NO_GATEWAY) {
-			return status;
-		}
+	status = run_held(call, decision, sender);
+	if (status != NO_GATEWAY) {
+		return status;
 	}
 	if (on_host) {
 		decision->spec.backend = BACKEND_HOST;
@@ -345,7 +395,8 @@ static int run(const struct cmd_call *call)
 	_cleanup_decided_ struct decided decided = {0};
 	int status = request_decide(call, &args->request, "exec", args->elevated, &decided);
 
-	return status == STATUS_OK ? run_decided(call, decided.decision) : status;
+	return status == STATUS_OK ? run_decided(call, decided.decision, &decided.request.sender)
+				   : status;
 }
 
 const struct cmd cmd_exec = {

@@ -9,11 +9,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/own.h"
 #include "base/path.h"
 #include "gateway/internal.h"
+#include "tools/base64.h"
 #include "wire/relay.h"
 
 struct exec_relay {
@@ -26,10 +28,13 @@ struct exec_relay {
 	struct held_grant *held;
 	char *box_name;
 	uint64_t serial; /* of that box; 0: not in it yet */
+	struct buf wanted; /* elevated: the SPAWN that is asked for */
+	struct link *host; /* elevated and allowed */
+	struct event *gone; /* the caller, while a person is asked */
 	struct relay *relay;
 	struct event *read, *write, *retry;
 	struct arena arena; /* what the command's frame is given */
-	uint64_t tries;
+	uint64_t tries, started_ns;
 };
 
 enum { READY_TRIES = 1000, READY_STEP_MS = 10 };
@@ -62,6 +67,12 @@ static void relay_end(struct exec_relay *x)
 		event_free(x->write);
 	}
 	leave_box(x);
+	if (x->host != NULL) {
+		host_link_release(x->gateway, x->host);
+	}
+	if (x->gone != NULL) {
+		event_free(x->gone);
+	}
 	if (x->retry != NULL) {
 		event_free(x->retry);
 	}
@@ -69,6 +80,7 @@ static void relay_end(struct exec_relay *x)
 	held_grant_put(x->held);
 	caller_copy_finish(&x->copy);
 	buf_finish(&x->early);
+	buf_finish(&x->wanted);
 	arena_finish(&x->arena);
 	free(x->agent);
 	free(x->session);
@@ -176,6 +188,9 @@ static int on_spawn(
 	struct exec_relay *x = arg;
 
 	(void)payload;
+	if (x->host != NULL) {
+		return 0; /* the broker's end lets nothing else pass */
+	}
 	if (own_box(x) == NULL) {
 		return error_plain(err, EPIPE, "the sandbox is gone");
 	}
@@ -195,12 +210,23 @@ static void on_blocked(void *arg)
 	(void)event_add(x->write, NULL);
 }
 
+static void set_text(json_t *row, const char *key, const char *text)
+{
+	if (text != NULL) {
+		(void)json_object_set_new(row, key, json_string(text));
+	}
+}
+
 static void on_ended(void *arg, const struct wire_exited *exited)
 {
 	struct exec_relay *x = arg;
-	json_t *row = json_pack("{s:s,s:s,s:s,s:s}", "kind", "call", "action", "exec", "tool",
-		"exec", "decision", exited != NULL ? "allowed" : "failed");
+	const struct grant *grant = x->held != NULL ? x->held->grant : NULL;
+	json_t *row = json_pack("{s:s,s:s,s:s,s:s,s:I}", "kind", "call", "action", "exec", "tool",
+		"exec", "decision", exited != NULL ? "allowed" : "failed", "durationUs",
+		(json_int_t)((clock_now_ns() - x->started_ns) / 1000));
 
+	set_text(row, "sandbox", grant != NULL ? grant->sandbox : NULL);
+	set_text(row, "backend", grant != NULL ? grant->backend : "host");
 	if (exited != NULL && exited->code >= 0) {
 		(void)json_object_set_new(row, "exitCode", json_integer(exited->code));
 	}
@@ -216,16 +242,18 @@ static const struct relay_ops relay_ops = {
 
 static void pump(struct exec_relay *x, short revents)
 {
-	struct front_box *box;
+	struct front_box *box = own_box(x);
 	struct error why;
-	bool over = relay_pump(x->relay, revents, &why) < 0 || relay_is_over(x->relay);
 
-	if (!over && (relay_events(x->relay) & POLLOUT) != 0) {
-		(void)event_add(x->write, NULL);
-	}
-	box = box_find(x->gateway, x->box_name);
-	if (over) {
+	if (relay_pump(x->relay, revents, &why) < 0 || relay_is_over(x->relay)) {
 		relay_end(x);
+	} else {
+		if ((relay_events(x->relay) & POLLOUT) != 0) {
+			(void)event_add(x->write, NULL);
+		}
+		if (x->host != NULL) {
+			host_link_update(x->host);
+		}
 	}
 	if (box != NULL) {
 		box_update(box);
@@ -248,7 +276,7 @@ static void on_writable(evutil_socket_t fd, short events, void *arg)
 
 /* --- the upgrade --- */
 
-static void upgrade(struct exec_relay *x, struct front_box *box)
+static void upgrade(struct exec_relay *x, struct link *link)
 {
 	static const char switched[] = "HTTP/1.1 101 Switching Protocols\r\n"
 				       "Upgrade: creel-frames\r\nConnection: Upgrade\r\n\r\n";
@@ -256,17 +284,22 @@ static void upgrade(struct exec_relay *x, struct front_box *box)
 	int fd = TAKE_FD(x->fd);
 
 	say(fd, switched, sizeof(switched) - 1);
-	x->serial = box_serial(box);
-	box_use(box);
 	x->read = event_new(x->gateway->base, fd, EV_READ | EV_PERSIST, on_readable, x);
 	x->write = event_new(x->gateway->base, fd, EV_WRITE, on_writable, x);
-	x->relay = relay_new(fd, box_link(box), &relay_ops, x);
+	x->relay = relay_new(fd, link, &relay_ops, x);
 	(void)event_add(x->read, NULL);
 	if (relay_feed(x->relay, x->early.data, x->early.len, &why) < 0) {
 		relay_end(x);
 		return;
 	}
 	pump(x, POLLOUT);
+}
+
+static void enter(struct exec_relay *x, struct front_box *box)
+{
+	x->serial = box_serial(box);
+	box_use(box);
+	upgrade(x, box_link(box));
 }
 
 static void on_retry(evutil_socket_t fd, short events, void *arg)
@@ -280,7 +313,7 @@ static void on_retry(evutil_socket_t fd, short events, void *arg)
 	if (box == NULL || ++x->tries > READY_TRIES) {
 		refuse_plain(x, TOOL_FAIL_UNAVAILABLE, "the sandbox did not start");
 	} else if (box_is_ready(box, x->held)) {
-		upgrade(x, box);
+		enter(x, box);
 	} else {
 		(void)event_add(x->retry, &step);
 	}
@@ -290,7 +323,7 @@ static void go(struct exec_relay *x, struct front_box *box)
 {
 	x->box_name = xstrdup(x->held->grant->sandbox);
 	if (box_is_ready(box, x->held)) {
-		upgrade(x, box);
+		enter(x, box);
 		return;
 	}
 	x->retry = evtimer_new(x->gateway->base, on_retry, x);
@@ -363,12 +396,63 @@ static char *take_text(const json_t *body, const char *key)
 	return text != NULL ? xstrdup(text) : NULL;
 }
 
+/* --- on the host --- */
+
+static void on_gone(evutil_socket_t fd, short events, void *arg)
+{
+	(void)fd;
+	(void)events;
+	relay_end(arg);
+}
+
+static void on_elevated(void *arg, struct bus_packet *packet, const struct gateway_failure *failure)
+{
+	struct exec_relay *x = arg;
+
+	x->acquisition = NULL;
+	if (x->gone != NULL) {
+		event_free(x->gone);
+		x->gone = NULL;
+	}
+	if (failure != NULL) {
+		refuse(x, failure);
+	} else if (packet->fd_count == 0) {
+		refuse_plain(x, GATEWAY_FAIL_INTERNAL, "the broker gave no relay");
+	} else {
+		x->host = host_link_new(x->gateway, TAKE_FD(packet->fds[0]));
+		upgrade(x, x->host);
+	}
+}
+
+/* The very frame that will be sent: what the broker lets pass is nothing else. */
+static void elevate(struct exec_relay *x)
+{
+	struct bus_message message = {.kind = BUS_ELEVATE};
+	struct question *asked;
+	int fd;
+
+	question_caller(&message, &x->copy.caller, &fd);
+	bus_set(&message, BUS_AGENT, x->agent);
+	bus_set(&message, BUS_SESSION, x->session);
+	message.fields[BUS_SPAWN] =
+		(struct wire_bytes){.data = (const uint8_t *)x->wanted.data, .len = x->wanted.len};
+	x->gone = event_new(x->gateway->base, x->fd, EV_CLOSED, on_gone, x);
+	(void)event_add(x->gone, NULL);
+	/* As in acquire(). */
+	asked = question_ask(x->gateway, &message, fd, on_elevated, x);
+	if (asked != NULL) {
+		x->acquisition = asked;
+	}
+}
+
 void exec_relay_start(struct gateway *gateway, const struct exec_relay_opts *opts)
 {
+	const char *wanted = json_string_value(json_object_get(opts->body, "spawn"));
 	struct exec_relay *x = xcalloc(1, sizeof(*x));
 
 	*x = (struct exec_relay){
 		.gateway = gateway,
+		.started_ns = clock_now_ns(),
 		.fd = opts->adopt_fd,
 		.agent = take_text(opts->body, "agent"),
 		.session = take_text(opts->body, "session"),
@@ -377,5 +461,11 @@ void exec_relay_start(struct gateway *gateway, const struct exec_relay_opts *opt
 	};
 	caller_copy_init(&x->copy, opts->caller);
 	buf_add(&x->early, opts->early, opts->early_len);
-	acquire(x);
+	if (wanted == NULL) {
+		acquire(x);
+	} else if (base64_decode(&x->wanted, wanted, strlen(wanted)) < 0 || x->wanted.len == 0) {
+		refuse_plain(x, TOOL_FAIL_ARGUMENTS, "spawn is no base64");
+	} else {
+		elevate(x);
+	}
 }

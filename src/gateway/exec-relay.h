@@ -11,8 +11,9 @@
 
 struct exec_relay_opts {
 	const struct gateway_caller *caller;
-	/* The request's body: {"agentId"?,"sessionKey"?,"cwd"?,"elevated"?,"tty"?,"workspace"?};
-	 * borrowed. */
+	/* The request's body: {"agent"?,"session"?,"cwd"?,"workspace"?,"spawn"?}; borrowed. spawn:
+	 * the payload of a SPAWN frame in base64, to run on the host as it is, past the
+	 * sandbox. */
 	const json_t *body;
 	int adopt_fd; /* the connection, with nothing unread or unsent of the request; taken over */
 	const void *early; /* what the client sent behind its request */

@@ -53,7 +53,7 @@ static void on_writable(evutil_socket_t fd, short events, void *arg)
 	pump(arg, POLLOUT);
 }
 
-static struct link *host_link_new(struct gateway *gateway, int adopt_fd)
+struct link *host_link_new(struct gateway *gateway, int adopt_fd)
 {
 	struct host_link *h = xcalloc(1, sizeof(*h));
 
@@ -135,6 +135,30 @@ static void release(void *arg, struct link *link)
 		free(h);
 	}
 	box_free_link_later(arg, link);
+}
+
+static struct host_link *host_link_of(const struct link *link)
+{
+	struct host_link *h = host_links;
+
+	while (h != NULL && h->link != link) {
+		h = h->next;
+	}
+	return h;
+}
+
+void host_link_update(struct link *link)
+{
+	struct host_link *h = host_link_of(link);
+
+	if (h != NULL) {
+		update(h);
+	}
+}
+
+void host_link_release(struct gateway *gateway, struct link *link)
+{
+	release(gateway, link);
 }
 
 const struct tool_host_ops host_ops = {.ask = ask, .forget = forget, .release = release};

@@ -158,6 +158,12 @@ void box_free_link_later(struct gateway *gateway, struct link *link);
 extern const struct tool_host_ops
 	host_ops; /* its arg is the gateway, a call's is the gateway_call */
 
+/* The link of a relay that the broker gave, greeted, on the loop until it is released. It takes the one
+ * SPAWN that was allowed. */
+struct link *host_link_new(struct gateway *gateway, int adopt_fd);
+void host_link_update(struct link *link); /* after anything that may have queued bytes */
+void host_link_release(struct gateway *gateway, struct link *link);
+
 void gateway_boxes_update(struct gateway *gateway); /* box_update() of all */
 
 /* --- event.c --- */

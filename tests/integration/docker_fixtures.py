@@ -31,6 +31,25 @@ def clean_engine(engine):
     assert engine.containers() == before
 
 
+class Backend:
+    """Where sandboxes that last are made, and who is asked what there is."""
+
+    def __init__(self, name, engine=None):
+        self.name, self.engine = name, engine
+        self.settings = {"backend": name}
+        if engine:
+            self.settings["docker"] = {"socket": str(engine.socket)}
+
+    def __str__(self):
+        return self.name
+
+
+@pytest.fixture(params=["native", "docker"])
+def backend(request):
+    """Both in turn; the real engine where there can be one."""
+    return Backend(request.param, request.getfixturevalue("clean_engine") if request.param == "docker" else None)
+
+
 @pytest.fixture
 def docker(creel_bin, home, workspace, clean_engine):
     """Containers for once that may write their workspace; docker.engine is where they are."""

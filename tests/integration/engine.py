@@ -47,14 +47,14 @@ class Engine:
         self.process = None
         self.root_tar = None  # what the image was made of
 
-    def start(self):
+    def start(self, *options):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
                 ["dockerd", "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
                  "--pidfile", self.dir / "pid", "--host", self.host, "--bridge", "none",
                  # The same under another name: a runtime that is not the default one.
                  "--add-runtime", f"other={shutil.which('runc')}",
-                 "--iptables=false", "--ip6tables=false"],
+                 "--iptables=false", "--ip6tables=false", *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         for _ in range(600):
             if self.process.poll() is not None:

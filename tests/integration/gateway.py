@@ -53,6 +53,12 @@ class Gateway:
         self.process = None
         self.write_config()
 
+    def use(self, backend):
+        """Sandboxes of that backend (docker_fixtures.Backend) from the next start on."""
+        self.sandbox.update(backend.settings)
+        self.write_config()
+        return self
+
     def write_config(self, text=None):
         path = self.state / "creel.json"
         new = path.with_suffix(".new")
@@ -145,7 +151,8 @@ class Gateway:
 
     def creel(self, *argv, **kwargs):
         """The command line of the same home."""
-        kwargs.setdefault("stdin", subprocess.DEVNULL)
+        if "input" not in kwargs:
+            kwargs.setdefault("stdin", subprocess.DEVNULL)
         return subprocess.run(self.creel_argv(*argv), capture_output=True, text=True, env=self.env(),
                               cwd=self.home, check=False, timeout=60, **kwargs)
 

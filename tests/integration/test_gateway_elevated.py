@@ -1,9 +1,12 @@
 """Commands that leave the sandbox: every gate, a person's word, and directives of a session."""
+import json
+import os
+import subprocess
 import threading
 
 import pytest
 
-from gateway import ADMIN, Gateway, wait_for
+from gateway import ADMIN, Gateway, UnixConnection, wait_for
 
 ALICE = {"provider": "telegram", "id": "1", "from": "telegram:1"}
 MALLORY = {"provider": "telegram", "id": "666", "from": "telegram:666"}
@@ -103,3 +106,73 @@ def test_a_person_is_asked(gateway, decision, expected):
     assert answers == [expected]
     assert approvals(gateway) == []
     assert gateway.creel("approval", decision, pending[0]["id"]).returncode == 1
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+def elevated(gateway, *command, sender="telegram:1", **kwargs):
+    return gateway.creel("exec", "--elevated", "--sender", sender, "--", *command, **kwargs)
+
+
+def rows(gateway, kind):
+    lines = (gateway.state / "audit.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
+
+
+def test_the_command_line_asks_the_gateway(gateway):
+    done = elevated(gateway, "sh", "-c", HOST + "; cat; echo err >&2; pwd; exit 6", input="in\n")
+    workspace = gateway.state / "workspace"
+    assert (done.returncode, done.stderr) == (6, "err\n")
+    assert done.stdout == f"outside\nin\n{workspace}\n"
+    assert [row["sender"] for row in rows(gateway, "elevation")] == ["telegram:1"]
+    call = wait_for(lambda: rows(gateway, "call"), "the row")[0]
+    assert call["exit"] == 6 and call["backend"] == "host" and call["durationUs"] > 0
+    assert elevated(gateway, "nosuch-command").returncode == 127
+    # The session stays in its sandbox.
+    assert gateway.creel("exec", "--", "sh", "-c", HOST).stdout == "inside\n"
+
+
+def test_the_command_line_is_refused_by_directives(gateway):
+    assert elevated(gateway, "true", sender="telegram:666").returncode == 125
+    assert directive(gateway, "/exec security=deny")[0] == 200
+    done = elevated(gateway, "true")
+    assert done.returncode == 125 and "security=deny" in done.stderr
+
+
+@pytest.mark.parametrize("decision,status", [("allow", 5), ("deny", 125)])
+def test_the_command_line_waits_for_a_person(gateway, decision, status):
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    with subprocess.Popen(gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "sh", "-c", "exit 5"),
+                          env=gateway.env(), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        pending = wait_for(lambda: approvals(gateway), "the approval")
+        assert pending[0]["command"] == "exit 5"
+        assert gateway.creel("approval", decision, pending[0]["id"]).returncode == 0
+        assert client.wait(30) == status
+
+
+def test_nobody_is_asked_for_a_command_line_that_is_gone(gateway):
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    with subprocess.Popen(gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "true"),
+                          env=gateway.env(), stdin=subprocess.DEVNULL) as client:
+        wait_for(lambda: approvals(gateway), "the approval")
+        client.kill()
+    wait_for(lambda: not approvals(gateway), "the approval to go")
+
+
+def test_a_killed_command_line_takes_its_command_on_the_host_along(gateway):
+    with subprocess.Popen(gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "sh", "-c",
+                                             "echo $$; exec sleep 1000"), env=gateway.env(),
+                          stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as client:
+        pid = int(client.stdout.readline())
+        client.kill()
+    wait_for(lambda: not os.path.exists(f"/proc/{pid}"), "the command to end")
+
+
+@pytest.mark.parametrize("spawn", ["", "!", "AAAA", "A" * 4000])
+def test_bad_frames_of_elevated_commands(gateway, spawn):
+    connection = UnixConnection(gateway.state / "creel.sock", 30)
+    connection.request("POST", "/v1/exec", json.dumps({"spawn": spawn, "sender": ALICE}), {
+        "Content-Type": "application/json", "Connection": "Upgrade", "Upgrade": "creel-frames"})
+    answer = connection.getresponse()
+    assert answer.status == 400 and json.loads(answer.read())["error"]["type"] == "invalid_arguments"
+    assert gateway.text("exec", command="echo fine") == "fine"

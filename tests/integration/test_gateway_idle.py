@@ -23,6 +23,15 @@ def gateway(home):
     gateway.finish()
 
 
+@pytest.fixture
+def either(home, backend):
+    """Natively and, where there is an engine, in containers."""
+    gateway = Gateway(home).use(backend)
+    gateway.start()
+    yield gateway
+    gateway.finish()
+
+
 def mark(gateway, **more):
     gateway.call("exec", command="touch /tmp/mark", **more)
 
@@ -43,7 +52,8 @@ def notice(result):
     return result["details"].get("notice")
 
 
-def test_an_idle_sandbox_is_made_anew_after_a_change(gateway):
+def test_an_idle_sandbox_is_made_anew_after_a_change(either):
+    gateway = either
     mark(gateway)
     change(gateway, 200)
     result = gateway.call("exec", command="test -e /tmp/mark && echo yes || echo no")
@@ -59,7 +69,8 @@ def test_a_change_of_something_else_leaves_it(gateway):
     assert is_marked(gateway)
 
 
-def test_a_busy_one_stays_and_says_so(gateway):
+def test_a_busy_one_stays_and_says_so(either):
+    gateway = either
     mark(gateway)
     ident = gateway.call("exec", command="sleep 1000", background=True)["details"]["sessionId"]
     change(gateway, 200)
@@ -99,13 +110,13 @@ def test_a_call_at_work_keeps_it(gateway):
 def test_a_configuration_without_a_sandbox_is_said(gateway):
     mark(gateway)
     before = gateway.status()["configGeneration"]
-    gateway.sandbox["docker"] = {"binds": ["/etc:/etc2:ro"]}
+    gateway.sandbox.setdefault("docker", {})["binds"] = ["/etc:/etc2:ro"]
     gateway.write_config()
     wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
     for _ in range(2):
         status, body = gateway.invoke("exec", {"command": "true"})
         assert status == 503 and "/etc" in body["error"]["message"], body
-    del gateway.sandbox["docker"]
+    del gateway.sandbox["docker"]["binds"]
     before = gateway.status()["configGeneration"]
     gateway.write_config()
     wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
@@ -113,7 +124,8 @@ def test_a_configuration_without_a_sandbox_is_said(gateway):
 
 
 @pytest.mark.parametrize("command", [["recreate", "--all", "--force"], ["rm", "--force", "NAME"]])
-def test_what_the_command_line_takes_away(gateway, command):
+def test_what_the_command_line_takes_away(either, command):
+    gateway = either
     mark(gateway)
     ident = gateway.call("exec", command="sleep 1000", background=True)["details"]["sessionId"]
     [name] = gateway.sandboxes()
@@ -123,8 +135,8 @@ def test_what_the_command_line_takes_away(gateway, command):
     assert gateway.text("process", action="poll", sessionId=ident) == f"No session found for {ident}"
 
 
-def test_idle_ones_are_given_back(home):
-    gateway = Gateway(home, idleSeconds=1)
+def test_idle_ones_are_given_back(home, backend):
+    gateway = Gateway(home, idleSeconds=1).use(backend)
     try:
         gateway.start()
         mark(gateway)
@@ -153,10 +165,10 @@ def age(gateway, name, hours):
         registry.execute("UPDATE sandboxes SET last_used_ms = ?", (int(when * 1000),))
 
 
-def test_idle_and_old_ones_are_pruned_by_the_gateway(home):
+def test_idle_ones_are_pruned_by_the_gateway(home, backend):
     gateway = Gateway(home, idleSeconds=1)
     gateway.sandbox["prune"] = {"idleHours": 2, "maxAgeDays": 0}
-    gateway.write_config()
+    gateway.use(backend)
     try:
         gateway.start()
         mark(gateway)

@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from docker_fixtures import Backend
 from gateway import Gateway, wait_for
 
 # Prints without end what can be checked; ends when it is told to, with a status of its own.
@@ -15,6 +16,15 @@ PRINTER = "i=0; while [ ! -e stop-$0 ]; do echo $0-$i; i=$((i+1)); sleep 0.01; d
 @pytest.fixture
 def gateway(home):
     gateway = Gateway(home)
+    gateway.start()
+    yield gateway
+    gateway.finish()
+
+
+@pytest.fixture
+def either(home, backend):
+    """Natively and, where there is an engine, in containers."""
+    gateway = Gateway(home).use(backend)
     gateway.start()
     yield gateway
     gateway.finish()
@@ -54,7 +64,8 @@ def assert_contiguous(text, name):
 
 
 @pytest.mark.parametrize("kill", [kill_front, kill_broker, kill_both])
-def test_processes_and_output_outlive_the_gateway(gateway, kill):
+def test_processes_and_output_outlive_the_gateway(either, kill):
+    gateway = either
     command = "for n in 1 2 3; do echo line $n; done; echo err >&2; cat >/dev/null < fifo; exit 7"
     gateway.call("exec", command="mkfifo fifo")
     ident = gateway.call("exec", command=command, background=True)["details"]["sessionId"]
@@ -76,8 +87,9 @@ def test_processes_and_output_outlive_the_gateway(gateway, kill):
     assert gateway.status()["sandboxes"] == 1
 
 
-def test_kills_at_random_moments(gateway):
+def test_kills_at_random_moments(either):
     """Printers in two sandboxes while the gateway is killed again and again."""
+    gateway = either
     rng = random.Random(os.environ.get("PYTEST_SEED", "creel"))
     idents = {}
     for session in ("a", "b"):
@@ -105,6 +117,44 @@ def test_kills_at_random_moments(gateway):
     for session in ("a", "b"):
         seen = gateway.text("exec", session=session, command="ps -e -o comm= 2>/dev/null | sort | uniq -c; true")
         assert seen.count("creel-init") <= 1, seen
+
+
+@pytest.fixture
+def dockerd(home, clean_engine):
+    gateway = Gateway(home).use(Backend("docker", clean_engine))
+    gateway.engine = clean_engine
+    gateway.start()
+    yield gateway
+    gateway.finish()
+
+
+def test_the_engine_is_killed(dockerd):
+    """The streams are the gateway's own: a dead dockerd is missed by new containers alone."""
+    engine = dockerd.engine
+    dockerd.call("exec", command="mkfifo fifo")
+    ident = dockerd.call("exec", command="echo before; cat fifo; exit 7", background=True)["details"]["sessionId"]
+    [name] = dockerd.sandboxes()
+    identity = engine.inspect(name)["Id"]
+    engine.crash()
+    try:
+        assert dockerd.text("exec", command="echo up") == "up"
+        kill_both(dockerd)
+        assert poll(dockerd, ident)["content"][0]["text"] == "before"
+        assert dockerd.invoke("exec", {"command": "true"}, "another")[0] == 503
+    finally:
+        engine.start("--live-restore")
+    assert sessions(dockerd)[ident]["status"] == "running"
+    dockerd.call("exec", command="echo after > fifo")
+    wait_for(lambda: sessions(dockerd)[ident]["status"] != "running", "its end")
+    ended = dockerd.call("process", action="poll", sessionId=ident)
+    assert ended["details"]["exitCode"] == 7 and "after" in poll(dockerd, ident)["content"][0]["text"]
+    # Without that option an engine ends what runs when it comes back: the same container is started again.
+    engine.crash()
+    engine.start()
+    wait_for(lambda: dockerd.invoke("exec", {"command": "true"})[0] == 200, "the container to be started again")
+    assert sessions(dockerd) == {}
+    assert dockerd.sandboxes() == [name] and engine.inspect(name)["Id"] == identity
+    assert engine.containers() == [name]
 
 
 def test_directives_outlive_the_gateway(gateway):
