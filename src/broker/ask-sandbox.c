@@ -181,8 +181,15 @@ void op_sandbox_rm(struct request *request, json_t *args)
 static void tell_pruned(
 	void *arg, const struct lifecycle_sandbox *sandbox, const struct error *failure)
 {
+	json_t *answer = arg;
+
 	if (failure == NULL) {
-		(void)json_array_append_new(arg, json_string(sandbox->row.name));
+		(void)json_array_append_new(
+			json_object_get(answer, "removed"), json_string(sandbox->row.name));
+	} else {
+		(void)json_array_append_new(json_object_get(answer, "failed"),
+			json_pack(
+				"{s:s,s:s}", "name", sandbox->row.name, "message", failure->text));
 	}
 }
 
@@ -191,14 +198,16 @@ static void run_prune(struct worker_side *side, void *arg)
 	const struct job *job = arg;
 	struct lifecycle_list list = {0};
 	struct lifecycle_pruned pruned;
-	json_t *removed = json_array();
+	json_t *answer;
 	struct lifecycle *lifecycle;
 
 	if (!open_list(side, job, &lifecycle, &list)) {
 		return;
 	}
-	lifecycle_prune(lifecycle, &list, tell_pruned, removed, &pruned);
-	worker_answer(side, json_pack("{s:o}", "removed", removed), NULL, 0);
+	answer = json_pack("{s:[],s:[]}", "removed", "failed");
+	lifecycle_prune(lifecycle, &list, tell_pruned, answer, &pruned);
+	(void)json_object_set_new(answer, "leftOvers", json_integer((json_int_t)pruned.swept));
+	worker_answer(side, answer, NULL, 0);
 }
 
 void op_sandbox_prune(struct request *request, json_t *args)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* creel sandbox prune: take away what is idle, old, left over. */
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/own.h"
+#include "cli/gateway-client.h"
 #include "cli/sandboxes.h"
 #include "cli/table.h"
 
@@ -25,20 +27,58 @@ struct pruning {
 	json_t *rows;
 };
 
+static void add_pruned(struct pruning *pruning, const char *name, const char *failure)
+{
+	json_t *row =
+		json_pack("{s:s,s:b}", "containerName", name, "removed", failure == NULL ? 1 : 0);
+
+	if (failure != NULL) {
+		(void)json_object_set_new(row, "error", json_string(failure));
+		buf_addf(&pruning->out, "%s: %s\n", name, failure);
+	} else {
+		buf_addf(&pruning->out, "Removed %s\n", name);
+	}
+	(void)json_array_append_new(pruning->rows, row);
+}
+
 static void on_pruned(
 	void *arg, const struct lifecycle_sandbox *sandbox, const struct error *failure)
 {
-	struct pruning *pruning = arg;
-	json_t *row = json_pack("{s:s,s:b}", "containerName", sandbox->row.name, "removed",
-		failure == NULL ? 1 : 0);
+	add_pruned(arg, sandbox->row.name, failure != NULL ? failure->text : NULL);
+}
 
-	if (failure != NULL) {
-		(void)json_object_set_new(row, "error", json_string(failure->text));
-		buf_addf(&pruning->out, "%s: %s\n", sandbox->row.name, failure->text);
-	} else {
-		buf_addf(&pruning->out, "Removed %s\n", sandbox->row.name);
+/* -ENOENT: there is no gateway. */
+static int prune_by_gateway(const struct sandboxes *sandboxes, struct pruning *pruning,
+	struct lifecycle_pruned *ret, struct error *err)
+{
+	const struct gateway_request request = {
+		.method = "POST", .path = "/v1/sandboxes/prune", .body = json_object()};
+	const json_t *item, *removed, *failed;
+	json_t *result;
+	size_t i;
+	int r = gateway_client_result(sandboxes->config, &request, &result, err);
+
+	if (r < 0) {
+		return r;
 	}
-	(void)json_array_append_new(pruning->rows, row);
+	removed = json_object_get(result, "removed");
+	failed = json_object_get(result, "failed");
+	json_array_foreach(removed, i, item)
+	{
+		add_pruned(pruning, json_string_value(item), NULL);
+	}
+	json_array_foreach(failed, i, item)
+	{
+		add_pruned(pruning, json_string_value(json_object_get(item, "name")),
+			json_string_value(json_object_get(item, "message")));
+	}
+	*ret = (struct lifecycle_pruned){
+		.removed = json_array_size(removed),
+		.failed = json_array_size(failed),
+		.swept = (size_t)json_integer_value(json_object_get(result, "leftOvers")),
+	};
+	json_decref(result);
+	return 0;
 }
 
 static void say_which(const struct lifecycle_workspaces *workspaces)
@@ -115,13 +155,20 @@ static int run(const struct cmd_call *call)
 	_cleanup_sandboxes_ struct sandboxes sandboxes = {0};
 	struct pruning pruning = {0};
 	struct lifecycle_pruned pruned;
-	int status = sandboxes_read(call, &sandboxes);
+	struct error err;
+	int r, status = sandboxes_read(call, &sandboxes);
 
 	if (status != STATUS_OK) {
 		return status;
 	}
 	pruning.rows = json_array();
-	lifecycle_prune(sandboxes.lifecycle, &sandboxes.list, on_pruned, &pruning, &pruned);
+	r = prune_by_gateway(&sandboxes, &pruning, &pruned, &err);
+	if (r == -ENOENT) {
+		lifecycle_prune(sandboxes.lifecycle, &sandboxes.list, on_pruned, &pruning, &pruned);
+	} else if (r < 0) {
+		json_decref(pruning.rows);
+		return fail_error(call, STATUS_FAILED, CODE_IO, &err);
+	}
 	if (args->workspaces) {
 		lifecycle_list_finish(&sandboxes.list);
 		lifecycle_list(sandboxes.lifecycle, &sandboxes.list);

@@ -153,6 +153,34 @@ int gateway_client_ask(const struct config *config, const struct gateway_request
 	return r;
 }
 
+int gateway_client_result(const struct config *config, const struct gateway_request *request,
+	json_t **ret, struct error *err)
+{
+	json_t *answer = NULL;
+	const char *message;
+	int status, r = gateway_client_ask(config, request, &status, &answer, err);
+
+	if (r < 0) {
+		return r;
+	}
+	*ret = json_incref(json_object_get(answer, "result"));
+	if (*ret == NULL) {
+		message = json_string_value(
+			json_object_get(json_object_get(answer, "error"), "message"));
+		r = error_plain(err, status == 404 ? ESRCH : EPERM, "%s",
+			message != NULL ? message : "the gateway refused the request");
+	}
+	json_decref(answer);
+	return r;
+}
+
+void gateway_client_add_encoded(struct buf *out, const char *text)
+{
+	for (const char *c = text; *c != '\0'; c++) {
+		buf_addf(out, "%%%02x", (unsigned)(unsigned char)*c);
+	}
+}
+
 /* What it says of its refusal. */
 static int refused(struct buf *in, size_t body, struct error *err)
 {

@@ -5,6 +5,7 @@
 
 #include <jansson.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "config/config.h"
 
@@ -21,6 +22,13 @@ struct gateway_request {
 };
 int gateway_client_ask(const struct config *config, const struct gateway_request *request,
 	int *ret_status, json_t **ret, struct error *err);
+
+/* The same, of which only the result is wanted: -ESRCH: what is asked about is not there; -EPERM: refused. err
+ * has what it said. */
+int gateway_client_result(const struct config *config, const struct gateway_request *request,
+	json_t **ret, struct error *err);
+/* One segment of a path, or a value of a query, percent-encoded. */
+void gateway_client_add_encoded(struct buf *out, const char *text);
 
 /*
  * POST /v1/exec: *ret_fd speaks frames from here on. -ENOENT as above; -EPERM: refused, and err says

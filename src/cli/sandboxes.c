@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 #include "cli/sandboxes.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/own.h"
+#include "cli/gateway-client.h"
 
 enum { ANSWER_MAX = 64 };
 
@@ -105,6 +107,42 @@ static void say_which(const struct sandboxes *sandboxes, bool browser, struct bu
 	buf_add_str(out, "Workspaces stay; new sandboxes are made when they are needed.\n");
 }
 
+/* A gateway holds those that it uses, and writes down who took one away. -ENOENT: there is none. */
+static int remove_by_gateway(
+	const struct sandboxes *sandboxes, const struct registry_row *row, struct error *err)
+{
+	_cleanup_buf_ struct buf path = {0};
+	const char *message;
+	json_t *result;
+	int r;
+
+	buf_add_str(&path, "/v1/sandboxes/");
+	gateway_client_add_encoded(&path, row->name);
+	buf_addf(&path, "?browser=%s",
+		strcmp(row->kind, sandbox_kind_name(KIND_BROWSER)) == 0 ? "true" : "false");
+	r = gateway_client_result(sandboxes->config,
+		&(struct gateway_request){.method = "DELETE", .path = path.data}, &result, err);
+	if (r == -ESRCH) {
+		return 0; /* somebody else was faster */
+	}
+	if (r < 0) {
+		return r;
+	}
+	message = json_string_value(
+		json_object_get(json_array_get(json_object_get(result, "failed"), 0), "message"));
+	r = message != NULL ? error_plain(err, EIO, "%s", message) : 0;
+	json_decref(result);
+	return r;
+}
+
+static int remove_one(
+	const struct sandboxes *sandboxes, const struct registry_row *row, struct error *err)
+{
+	int r = remove_by_gateway(sandboxes, row, err);
+
+	return r == -ENOENT ? lifecycle_remove(sandboxes->lifecycle, row, false, err) : r;
+}
+
 static int remove_all(
 	struct sandboxes *sandboxes, json_t *rows, struct buf *out, size_t *ret_failed)
 {
@@ -114,7 +152,7 @@ static int remove_all(
 	for (size_t i = 0; i < sandboxes->list.count; i++) {
 		const struct registry_row *row = &sandboxes->list.items[i].row;
 		struct error err;
-		bool failed = lifecycle_remove(sandboxes->lifecycle, row, false, &err) < 0;
+		bool failed = remove_one(sandboxes, row, &err) < 0;
 		json_t *entry = json_pack(
 			"{s:s,s:b}", "containerName", row->name, "removed", failed ? 0 : 1);
 

@@ -25,6 +25,7 @@ static const struct http_field recreate_fields[] = {
 
 static const struct http_field rm_fields[] = {
 	{"name", HTTP_IN_PATH, HTTP_STRING, true, .doc = "the sandbox's name"},
+	{"browser", HTTP_IN_QUERY, HTTP_BOOLEAN, .doc = "it is a browser's"},
 	FIELD_END,
 };
 

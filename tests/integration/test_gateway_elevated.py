@@ -176,3 +176,19 @@ def test_bad_frames_of_elevated_commands(gateway, spawn):
     answer = connection.getresponse()
     assert answer.status == 400 and json.loads(answer.read())["error"]["type"] == "invalid_arguments"
     assert gateway.text("exec", command="echo fine") == "fine"
+
+
+def test_explain_counts_directives_in(gateway):
+    def explain(*options):
+        done = gateway.creel("sandbox", "explain", "--sender", "telegram:1", *options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    before = json.loads(explain("--json"))
+    assert "directives" not in before and "Directives" not in explain()
+    assert directive(gateway, "/elevated full", "bot", ALICE)[0] == 200
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    after = json.loads(explain("--json"))
+    assert after["directives"] == {"elevated": "full", "exec": {"ask": "always"}}
+    assert explain().endswith("Directives of this session:\n  /elevated full\n  /exec ask=always\n")
+    assert "directives" not in json.loads(explain("--json", "--session", "other"))

@@ -133,6 +133,13 @@ def test_what_the_command_line_takes_away(either, command):
     assert done.returncode == 0 and "1 removed, 0 failed" in done.stdout, done.stderr
     assert not is_marked(gateway)
     assert gateway.text("process", action="poll", sessionId=ident) == f"No session found for {ident}"
+    [row] = rows(gateway, "remove")
+    assert (row["sandbox"], row["actor"]) == (name, "local")
+
+
+def rows(gateway, action):
+    lines = (gateway.state / "audit.jsonl").read_text().splitlines()
+    return [row for row in map(json.loads, lines) if (row["kind"], row["action"]) == ("sandbox", action)]
 
 
 def test_idle_ones_are_given_back(home, backend):
@@ -182,8 +189,14 @@ def test_idle_ones_are_pruned_by_the_gateway(home, backend):
         age(gateway, name, 3)
         gateway.start()
         wait_for(lambda: gateway.sandboxes() == [], "the idle one to go")
-        rows = [json.loads(line) for line in (gateway.state / "audit.jsonl").read_text().splitlines()]
-        [row] = [row for row in rows if (row["kind"], row["action"]) == ("sandbox", "prune")]
+        [row] = rows(gateway, "prune")
         assert row["sandbox"] == name and row["actor"] == "gateway"
+        # On request, too.
+        mark(gateway)
+        wait_for(lambda: gateway.status()["sandboxes"] == 0, "it to be let go of")
+        assert gateway.creel("sandbox", "prune").stdout == "Done: 0 removed, 0 failed\n"
+        age(gateway, name, 3)
+        assert gateway.creel("sandbox", "prune").stdout == f"Removed {name}\nDone: 1 removed, 0 failed\n"
+        assert rows(gateway, "remove")[0]["sandbox"] == name
     finally:
         gateway.finish()
