@@ -3,6 +3,7 @@
 #include "backend/denials.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/filter.h>
 #include <linux/limits.h>
 #include <stdbool.h>
@@ -45,6 +46,35 @@ void denial_fds_finish(struct denial_fds *fds)
 	for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
 		cleanup_closep(all[i]);
 		*all[i] = FD_NONE;
+	}
+}
+
+static int open_of(const char *dir, const char *name)
+{
+	char path[PATH_MAX + 32];
+
+	if (dir[0] == '\0') {
+		return FD_NONE;
+	}
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+void denial_fds_open(
+	pid_t init, const char *memory, const char *pids, int ring_fd, struct denial_fds *ret)
+{
+	char proc[32];
+
+	(void)snprintf(proc, sizeof(proc), "/proc/%d/net", init);
+	*ret = (struct denial_fds){
+		.ring = ring_fd,
+		.net = open_of(proc, "snmp"),
+		.net6 = open_of(proc, "snmp6"),
+		.memory = open_of(memory, "memory.events"),
+		.pids = open_of(pids, "pids.events"),
+	};
+	if (ret->memory < 0) { /* version 1 */
+		ret->memory = open_of(memory, "memory.oom_control");
 	}
 }
 

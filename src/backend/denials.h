@@ -29,6 +29,10 @@ struct denial_fds {
 		.pids = FD_NONE                                                      \
 	}
 void denial_fds_finish(struct denial_fds *fds); /* closes; safe to repeat */
+/* From the first process of a sandbox, the directories of its control groups ("": none) and a ring (FD_NONE:
+ * none), which is taken over. What cannot be opened is not told. */
+void denial_fds_open(
+	pid_t init, const char *memory, const char *pids, int ring_fd, struct denial_fds *ret);
 
 /* For a message: all as one array, what there is not replaced by a file without content. The descriptors
  * stay fds'. A negative errno. */

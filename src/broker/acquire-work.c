@@ -91,7 +91,8 @@ static void start_host(struct worker_side *side, const struct decision *d)
 static void acquire_lasting(struct worker_side *side, struct decision *d, enum sandbox_kind kind)
 {
 	struct lifecycle_acquired got = LIFECYCLE_ACQUIRED_NONE;
-	struct lifecycle_opts opts = {.kind = kind, .no_prune = true};
+	struct lifecycle_opts opts = {
+		.kind = kind, .no_prune = true, .denials = kind == KIND_SANDBOX};
 	struct lifecycle *lifecycle;
 	int fds[2 + DENIAL_FDS];
 	size_t count = 2;

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "backend/docker/counters.h"
 #include "backend/docker/create.h"
 #include "backend/docker/owned.h"
 #include "backend/native/native.h"
@@ -364,11 +365,30 @@ int lifecycle_inspect(struct lifecycle *lifecycle, const struct decision *decisi
 	return inspect(lifecycle, decision->spec.docker_socket, decision->spec.name, ret, err);
 }
 
+/* A container whose counters cannot be read does its work as well. */
+static bool docker_denials(struct acquiring *a, struct denial_fds *ret)
+{
+	struct error ignored;
+	json_t *inspected;
+	bool ok;
+
+	if (inspect(a->lifecycle, a->spec->docker_socket, id_of(a), &inspected, &ignored) < 0 ||
+		inspected == NULL) {
+		return false;
+	}
+	ok = docker_counters_open(json_string_value(json_object_get(inspected, "Id")),
+		json_integer_value(json_object_get(json_object_get(inspected, "State"), "Pid")),
+		ret);
+	json_decref(inspected);
+	return ok;
+}
+
 const struct life_ops life_docker = {
 	.open_to_all = true,
 	.look = docker_look,
 	.make = docker_make,
 	.restart = docker_restart,
 	.settle = docker_settle,
+	.denials = docker_denials,
 	.remove = docker_remove,
 };

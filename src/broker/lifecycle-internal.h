@@ -51,7 +51,7 @@ struct life_ops {
 	int (*restart)(struct acquiring *a, struct error *err); /* NULL: cannot be */
 	/* It is complete: from now on it may be found. */
 	int (*settle)(struct acquiring *a, struct error *err);
-	/* Where a running one tells what it refuses; false: nowhere. NULL: it cannot. */
+	/* Where a running one tells what it refuses; false: nowhere. */
 	bool (*denials)(struct acquiring *a, struct denial_fds *ret);
 	/* Gone afterwards; nothing there: 0. */
 	int (*remove)(struct lifecycle *lifecycle, const struct sandbox_home *home,

@@ -94,7 +94,7 @@ static bool native_denials(struct acquiring *a, struct denial_fds *ret)
 		return false;
 	}
 	ring_fd = open_ring(&a->home, O_RDONLY);
-	keeper_open_denials((pid_t)pid, memory, pids, ring_fd >= 0 ? ring_fd : FD_NONE, ret);
+	denial_fds_open((pid_t)pid, memory, pids, ring_fd >= 0 ? ring_fd : FD_NONE, ret);
 	/* Only while the keeper lives is the number of its child nobody else's. */
 	if (!life_native_is_alive(&a->home)) {
 		denial_fds_finish(ret);

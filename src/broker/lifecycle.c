@@ -566,7 +566,7 @@ static void hand_out(struct acquiring *a)
 	for (size_t i = 0; i < LAYER_COUNT_; i++) {
 		ret->missing[i] = json_is_true(json_array_get(missing, i));
 	}
-	ret->has_denials = ops_of(a)->denials != NULL && ops_of(a)->denials(a, &ret->denials);
+	ret->has_denials = a->opts->denials && ops_of(a)->denials(a, &ret->denials);
 	ret->lock_fd = TAKE_FD(a->home.lock_fd);
 }
 

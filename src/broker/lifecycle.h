@@ -30,6 +30,7 @@ struct lifecycle *lifecycle_close(struct lifecycle *lifecycle); /* takes NULL, r
 struct lifecycle_opts {
 	enum sandbox_kind kind;
 	bool try_lock; /* -EBUSY when somebody else works in the sandbox, instead of waiting */
+	bool denials; /* say where it tells what it refuses; of a container that takes a question */
 	bool no_prune; /* somebody else sees to it that idle sandboxes go */
 	/* Called once when the lock was waited for a second; NULL: nobody cares. */
 	void (*waiting)(void *arg, const char *name);

@@ -50,6 +50,7 @@ static int open_lasting(struct place *place, struct decision *decision,
 		.kind = opts->browser ? KIND_BROWSER : KIND_SANDBOX,
 		.waiting = opts->quiet ? NULL : say_waiting,
 		.setup_output = setup_output(opts),
+		.denials = opts->denials,
 	};
 	int r = lifecycle_open(decision->config, &place->lifecycle, err);
 
@@ -61,6 +62,9 @@ static int open_lasting(struct place *place, struct decision *decision,
 		say_notice(place->acquired.notice);
 	}
 	place->lasting = true;
+	if (place->acquired.has_denials) {
+		place->denials = denials_new(&place->acquired.denials, &decision->spec);
+	}
 	place->image_env = place->acquired.env;
 	place->link = link_new(
 		TAKE_FD(place->acquired.stream_fd), place->acquired.token, false, NULL, NULL);

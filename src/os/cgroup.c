@@ -88,6 +88,26 @@ static bool own_path(const char *lines, const char *controller, char ret[PATH_MA
 	return false;
 }
 
+static bool is_there(const char *root, const char *hierarchy, const char *own, char ret[PATH_MAX])
+{
+	/* Seen from another control group namespace, a path leads out of ours. */
+	return own[0] == '/' && strstr(own, "/..") == NULL &&
+	       format(ret, PATH_MAX, "%s%s%s", root, hierarchy, own) && access(ret, F_OK) == 0;
+}
+
+bool cgroup_find(
+	const char *root, const char *lines, enum cgroup_controller controller, char ret[PATH_MAX])
+{
+	const char *name = controller_names[controller];
+	char own[PATH_MAX], hierarchy[16];
+
+	(void)format(hierarchy, sizeof(hierarchy), "/%s", name);
+	if (own_path(lines, name, own)) {
+		return is_there(root, hierarchy, own, ret);
+	}
+	return own_path(lines, "", own) && is_there(root, "", own, ret);
+}
+
 static void read_in(const char *dir, const char *file, char *ret, size_t size)
 {
 	char path[PATH_MAX + 64];
@@ -113,8 +133,8 @@ static void probe_v1(struct cgroup_host *host, const char *lines)
 
 		host->available[i] =
 			own_path(lines, controller_names[i], own) &&
-			format(host->parent[i], PATH_MAX, "/sys/fs/cgroup/%s%s",
-				controller_names[i], strcmp(own, "/") == 0 ? "" : own) &&
+			format(host->parent[i], PATH_MAX, CGROUP_ROOT "/%s%s", controller_names[i],
+				strcmp(own, "/") == 0 ? "" : own) &&
 			access(host->parent[i], W_OK) == 0;
 		if (host->available[i]) {
 			host->version = 1;
@@ -183,8 +203,8 @@ void cgroup_probe(struct cgroup_host *ret)
 	}
 	/* A hybrid host has both; then version 1 has the controllers. */
 	probe_v1(ret, lines);
-	if (ret->version == 0 && is_cgroup2("/sys/fs/cgroup") && own_path(lines, "", own)) {
-		probe_v2(ret, "/sys/fs/cgroup", own);
+	if (ret->version == 0 && is_cgroup2(CGROUP_ROOT) && own_path(lines, "", own)) {
+		probe_v2(ret, CGROUP_ROOT, own);
 	}
 }
 

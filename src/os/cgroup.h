@@ -31,6 +31,15 @@ struct cgroup {
 	char paths[CGROUP_COUNT_][PATH_MAX];
 };
 
+/*
+ * The directory of a process's group in the hierarchy of a controller, from lines, its /proc/PID/cgroup, below
+ * root, where control groups are mounted (CGROUP_ROOT; tests have their own). false: it is in none, or
+ * its group cannot be seen from here.
+ */
+#define CGROUP_ROOT "/sys/fs/cgroup"
+bool cgroup_find(
+	const char *root, const char *lines, enum cgroup_controller controller, char ret[PATH_MAX]);
+
 /* Look where groups can be made. Changes nothing. */
 void cgroup_probe(struct cgroup_host *ret);
 

@@ -341,6 +341,7 @@ static int take_state(const struct engine_call *call, const struct engine_answer
 	ret->exists = true;
 	ret->running = json_is_true(json_object_get(state, "Running"));
 	ret->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
+	ret->pid = json_integer_value(json_object_get(state, "Pid"));
 	if (message != NULL) {
 		buf_add_printable(&clean, message, strlen(message), ENGINE_MESSAGE_MAX);
 		(void)snprintf(ret->message, sizeof(ret->message), "%.*s", ENGINE_MESSAGE_MAX,

@@ -44,6 +44,7 @@ int container_list(struct engine *engine, const char *label, json_t **ret, struc
 struct container_state {
 	bool exists, running;
 	int exit_code;
+	int64_t pid; /* of its first process, on the engine's host; 0: none */
 	char message[ENGINE_MESSAGE_MAX + 4]; /* why it did not start; "" */
 };
 int container_look(

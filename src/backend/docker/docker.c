@@ -23,6 +23,7 @@
 #include <unistd.h>
 
 #include "backend/docker/client.h"
+#include "backend/docker/counters.h"
 #include "backend/docker/create.h"
 #include "backend/docker/home.h"
 #include "backend/native/native.h"
@@ -192,6 +193,23 @@ static int start_in_home(struct starting *s, struct arena *arena, struct error *
 	return fd;
 }
 
+/* What the kernel counts about it, where that can be read. */
+static bool open_counters(const struct docker_client *client, struct denial_fds *ret)
+{
+	struct error ignored;
+	json_t *reply;
+	bool ok;
+
+	if (docker_client_ask(client, json_pack("{s:s}", "op", "look"), DOCKER_LOOK_S, &reply,
+		    &ignored) < 0) {
+		return false;
+	}
+	ok = docker_counters_open(json_string_value(json_object_get(reply, "id")),
+		json_integer_value(json_object_get(reply, "pid")), ret);
+	json_decref(reply);
+	return ok;
+}
+
 static int docker_start(const struct sandbox_spec *spec, const struct backend_start_opts *opts,
 	struct backend_sandbox *ret, struct error *err)
 {
@@ -231,6 +249,7 @@ static int docker_start(const struct sandbox_spec *spec, const struct backend_st
 		.env = s.env,
 	};
 	(void)memcpy(ret->token, s.token, sizeof(ret->token));
+	ret->has_denials = opts->denials && open_counters(&s.client, &ret->denials);
 	return 0;
 }
 

@@ -205,9 +205,9 @@ static int do_look(struct helper *helper, const json_t *request, json_t **ret, s
 	}
 	r = container_look(helper->engine, helper->ref, &state, err);
 	if (r == 0) {
-		*ret = json_pack("{s:b,s:b,s:i,s:s}", "exists", state.exists ? 1 : 0, "running",
-			state.running ? 1 : 0, "exitCode", state.exit_code, "message",
-			state.message);
+		*ret = json_pack("{s:b,s:b,s:i,s:s,s:s,s:I}", "exists", state.exists ? 1 : 0,
+			"running", state.running ? 1 : 0, "exitCode", state.exit_code, "message",
+			state.message, "id", helper->ref, "pid", (json_int_t)state.pid);
 	}
 	return r;
 }

@@ -195,35 +195,6 @@ static int await_report(int fd, struct report *ret, struct error *err)
 	return 0;
 }
 
-static int open_of(const char *dir, const char *name)
-{
-	char path[PATH_MAX + 32];
-
-	if (dir[0] == '\0') {
-		return FD_NONE;
-	}
-	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-void keeper_open_denials(
-	pid_t init, const char *memory, const char *pids, int ring_fd, struct denial_fds *ret)
-{
-	char proc[32];
-
-	(void)snprintf(proc, sizeof(proc), "/proc/%d/net", init);
-	*ret = (struct denial_fds){
-		.ring = ring_fd,
-		.net = open_of(proc, "snmp"),
-		.net6 = open_of(proc, "snmp6"),
-		.memory = open_of(memory, "memory.events"),
-		.pids = open_of(pids, "pids.events"),
-	};
-	if (ret->memory < 0) { /* version 1 */
-		ret->memory = open_of(memory, "memory.oom_control");
-	}
-}
-
 int keeper_start(
 	const struct launch_request *request, struct backend_sandbox *ret, struct error *err)
 {
@@ -266,7 +237,7 @@ int keeper_start(
 	*ret = (struct backend_sandbox){.keeper = pid, .kept = true, .host_uid = report.host_uid};
 	(void)memcpy(ret->missing, report.missing, sizeof(ret->missing));
 	if (request->listen) {
-		keeper_open_denials(report.init, report.cgroup.paths[CGROUP_MEMORY],
+		denial_fds_open(report.init, report.cgroup.paths[CGROUP_MEMORY],
 			report.cgroup.paths[CGROUP_PIDS], TAKE_FD(ring_fd), &ret->denials);
 		ret->has_denials = true;
 	}

@@ -9,11 +9,6 @@
 
 #include "backend/native/launch.h"
 
-/* Where a starter reads what a sandbox refuses, from its PID 1, the directories of its control groups ("":
- * none) and the ring, which is taken over. What cannot be opened is not told. */
-void keeper_open_denials(
-	pid_t init, const char *memory, const char *pids, int ring_fd, struct denial_fds *ret);
-
 /* Fork a keeper that starts the sandbox. On success ret->keeper, kept, host_uid and missing are set. */
 int keeper_start(
 	const struct launch_request *request, struct backend_sandbox *ret, struct error *err);

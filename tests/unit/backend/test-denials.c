@@ -225,6 +225,48 @@ static void what_no_rule_limits_is_not_told(void **state)
 	assert_string_equal(collect(w, 7), "");
 }
 
+static void put_file(const char *dir, const char *name, const char *text)
+{
+	char path[128];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(text, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void check_groups(
+	struct world *w, const char *memory_file, const char *before, const char *after)
+{
+	char dir[] = "/tmp/creel-denials-XXXXXX", command[64];
+	struct denial_fds fds;
+
+	assert_non_null(mkdtemp(dir));
+	put_file(dir, memory_file, before);
+	put_file(dir, "pids.events", "max 1\n");
+	denial_fds_open(getpid(), dir, dir, FD_NONE, &fds);
+	assert_true(fds.memory >= 0 && fds.pids >= 0 && fds.net >= 0);
+	w->denials = denials_free(w->denials);
+	w->denials = denials_new(&fds, &w->spec);
+	put_file(dir, memory_file, after);
+	put_file(dir, "pids.events", "max 4\n");
+	(void)collect(w, 7);
+	assert_non_null(strstr(w->told, "were killed counter 2|docker.memory: 1000 bytes|"));
+	assert_non_null(strstr(w->told, "more processes counter 3|docker.pidsLimit: 12|"));
+	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void groups_of_both_versions_are_read(void **state)
+{
+	check_groups(*state, "memory.events", "low 0\nhigh 0\nmax 9\noom 1\noom_kill 1\n",
+		"low 0\nhigh 0\nmax 12\noom 3\noom_kill 3\n");
+	check_groups(*state, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n",
+		"oom_kill_disable 0\nunder_oom 1\noom_kill 7\n");
+}
+
 static void what_is_not_there_is_not_told(void **state)
 {
 	static const char *const odd[] = {"", "Ip:", "Ip: OutNoRoutes",
@@ -254,6 +296,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(counters_tell_what_is_new, make, drop),
 		cmocka_unit_test_setup_teardown(what_is_new_is_pending, make, drop),
 		cmocka_unit_test_setup_teardown(what_no_rule_limits_is_not_told, make, drop),
+		cmocka_unit_test_setup_teardown(groups_of_both_versions_are_read, make, drop),
 		cmocka_unit_test_setup_teardown(what_is_not_there_is_not_told, make, drop),
 	};
 
