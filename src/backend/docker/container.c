@@ -314,6 +314,11 @@ int container_run(struct engine *engine, const struct container_request *request
 	}
 	if (r == 0) {
 		r = container_start(engine, ret_ref, err);
+		/* Another browser was the network's last one since it was looked at. */
+		if (r < 0 && network_is_own(request->body)) {
+			r = network_ensure(engine, request->body, err);
+			r = r < 0 ? r : container_start(engine, ret_ref, err);
+		}
 	}
 	if (r < 0) {
 		json_decref(env);

@@ -25,6 +25,7 @@
 #include "backend/docker/container.h"
 #include "backend/docker/home.h"
 #include "backend/docker/message.h"
+#include "backend/docker/network.h"
 #include "base/macro.h"
 #include "os/sys.h"
 
@@ -173,6 +174,7 @@ static int do_remove(struct helper *helper, const json_t *request, json_t **ret,
 
 	if (r == 0) {
 		r = container_remove(helper->engine, text_of(request, "ref"), err);
+		network_prune(helper->engine);
 	}
 	if (r == 0) {
 		*ret = json_object();

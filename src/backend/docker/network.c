@@ -73,10 +73,20 @@ static int make(struct engine *engine, const char *name, bool apart, struct erro
 	return r;
 }
 
+static const char *name_in(const json_t *body)
+{
+	return json_string_value(
+		json_object_get(json_object_get(body, "HostConfig"), "NetworkMode"));
+}
+
+bool network_is_own(const json_t *body)
+{
+	return is_browser_network(name_in(body));
+}
+
 int network_ensure(struct engine *engine, const json_t *body, struct error *err)
 {
-	const char *name = json_string_value(
-		json_object_get(json_object_get(body, "HostConfig"), "NetworkMode"));
+	const char *name = name_in(body);
 	struct error ignored;
 	bool there = false;
 	int r;
@@ -91,4 +101,22 @@ int network_ensure(struct engine *engine, const json_t *body, struct error *err)
 	/* Podman has no such option. */
 	r = make(engine, name, true, &ignored);
 	return r < 0 ? make(engine, name, false, err) : 0;
+}
+
+void network_prune(struct engine *engine)
+{
+	/* {"label":["creel.network=browser"]}; those that a container runs in are left by the engine. */
+	const struct engine_call call = {
+		.method = "POST",
+		.path = "/networks/prune?filters="
+			"%7B%22label%22%3A%5B%22creel.network%3Dbrowser%22%5D%7D",
+		.timeout_ms = ENGINE_LOOK_MS,
+		.doing = "remove the network of browsers",
+	};
+	struct engine_answer answer = {0};
+	struct error ignored;
+
+	if (engine_call(engine, &call, &answer, &ignored) == 0) {
+		engine_answer_finish(&answer);
+	}
 }
