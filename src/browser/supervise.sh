@@ -149,7 +149,7 @@ trap 'trap "" TERM; kill 0; exit 1' TERM INT EXIT
 cdp_port=$(opt CDP_PORT 9222)
 debug_port=$((cdp_port < 65535 ? cdp_port + 1 : cdp_port - 1))
 # What clouds tell every program on a machine about its credentials is not for pages.
-metadata='MAP 169.254.169.254 ~NOTFOUND,MAP 169.254.170.2 ~NOTFOUND,MAP 100.100.100.200 ~NOTFOUND,MAP [fd00:ec2::254] ~NOTFOUND,MAP metadata.google.internal ~NOTFOUND'
+metadata='MAP 169.254.169.254 ~NOTFOUND,MAP 169.254.170.2 ~NOTFOUND,MAP 100.100.100.200 ~NOTFOUND,MAP fd00:ec2::254 ~NOTFOUND,MAP 64:ff9b::a9fe:a9fe ~NOTFOUND,MAP metadata.google.internal ~NOTFOUND'
 program=$(find_browser) || {
 	say "there is no chromium in this sandbox: build the browser's image (creel image build browser)"
 	exit 127

@@ -148,9 +148,10 @@ static void decode_percent(char *host)
 	}
 }
 
-/* Any notation that a browser takes: 1.2.3.4, 0x7f.1, 2130706433, ::ffff:1.2.3.4. */
+/* Any notation that a browser takes: 1.2.3.4, 0x7f.1, 2130706433, ::ffff:1.2.3.4, 64:ff9b::1.2.3.4. */
 static bool read_address(const char *host, uint32_t *ret_v4, struct in6_addr *ret_v6, bool *is_v6)
 {
+	static const uint8_t nat64[12] = {0x00, 0x64, 0xff, 0x9b};
 	struct in_addr v4;
 
 	*is_v6 = false;
@@ -161,7 +162,9 @@ static bool read_address(const char *host, uint32_t *ret_v4, struct in6_addr *re
 	if (inet_pton(AF_INET6, host, ret_v6) != 1) {
 		return false;
 	}
-	if (IN6_IS_ADDR_V4MAPPED(ret_v6) || IN6_IS_ADDR_V4COMPAT(ret_v6)) {
+	/* Of NAT64 (RFC 6052) too: a gateway of the network leads those to the address inside. */
+	if (IN6_IS_ADDR_V4MAPPED(ret_v6) || IN6_IS_ADDR_V4COMPAT(ret_v6) ||
+		memcmp(ret_v6, nat64, sizeof(nat64)) == 0) {
 		const uint8_t *b = ret_v6->s6_addr;
 
 		/* ::1 is compatible with 0.0.0.1 by its form alone. */

@@ -40,8 +40,8 @@ static void pages(void **state)
 		"http:\\\\169.254.169.254\\", "http:/169.254.169.254/", "http:////169.254.169.254/",
 		"ht\ntp://169.254.169.254/", "http://u:p@169.254.169.254/",
 		"http://a@b@169.254.169.254/", "http://[::ffff:169.254.169.254]/",
-		"http://[::ffff:a9fe:a9fe]/", "http://[fe80::1]/", "http://[fd00:ec2::254]/",
-		"http://1%369.254.169.254/", "http://169.254.169.254./",
+		"http://[::ffff:a9fe:a9fe]/", "http://[64:ff9b::a9fe:a9fe]/", "http://[fe80::1]/",
+		"http://[fd00:ec2::254]/", "http://1%369.254.169.254/", "http://169.254.169.254./",
 		"http://metadata.google.internal/", "http://METADATA.google.internal./",
 		"http://100.100.100.200/"};
 
