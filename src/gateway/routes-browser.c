@@ -194,6 +194,8 @@ static void run_page(struct http_exchange *x)
 	buf_addf(&page,
 		"<!doctype html><meta charset=utf-8><title>Browser</title>"
 		"<body data-to=\"#view_only=%d&amp;password=%s&amp;path=novnc/ws/%s\">"
+		"<p style=\"font:16px sans-serif;margin:2em\">Opening the sandboxed browser. This "
+		"address has been used now; it works for nobody else.</p>"
 		"<script src=\"/novnc/boot.js\"></script>",
 		!control, browser_password(browser, !control), ticket);
 	reply_page(x, 200, "text/html; charset=utf-8", page.data, page.len);

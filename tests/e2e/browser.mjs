@@ -6,8 +6,12 @@ import {chromium} from 'playwright-core';
 const want = JSON.parse(process.argv[2]);
 const result = {};
 
+async function connect() {
+  return chromium.connectOverCDP(want.url, {headers: {Authorization: `Bearer ${want.token}`}});
+}
+
 async function drive() {
-  const browser = await chromium.connectOverCDP(want.url, {headers: {Authorization: `Bearer ${want.token}`}});
+  const browser = await connect();
   const context = browser.contexts()[0];
   const page = await context.newPage();
   await page.goto(want.page);
@@ -18,15 +22,27 @@ async function drive() {
   // The page reads the file before it answers.
   await page.waitForFunction(() => document.querySelector('#out').textContent !== '', null, {timeout: 20000});
   result.text = await page.locator('#out').textContent();
-  const shot = await page.screenshot();
-  result.png = shot.subarray(1, 4).toString();
-  result.bytes = shot.length;
-  const times = [];
-  for (let i = 0; i < 3; i++) times.push(await page.evaluate('1 + 1'));
-  result.sum = times[0];
+  result.square = (await page.locator('#square').screenshot()).toString('base64');
+  result.sum = await page.evaluate('1 + 1');
   await page.bringToFront();
   await browser.close(); // the connection, not the browser
 }
+
+// More tabs than anybody may have, faster than anybody looks.
+async function flood() {
+  const browser = await connect();
+  const cdp = await browser.newBrowserCDPSession();
+  const made = await Promise.allSettled(Array.from({length: want.flood}, () =>
+    cdp.send('Target.createTarget', {url: 'about:blank', background: true})));
+  result.made = made.filter((m) => m.status === 'fulfilled').length;
+  const {targetInfos} = await cdp.send('Target.getTargets');
+  result.seen = targetInfos.filter((t) => t.type === 'page').length;
+  await browser.close();
+}
+
+// --- noVNC ---
+
+const launch = () => chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
 
 // Not blank: more than one colour on the canvas.
 async function colours(page) {
@@ -40,25 +56,60 @@ async function colours(page) {
   });
 }
 
-async function look() {
-  const viewer = await chromium.launch({executablePath: '/usr/bin/chromium', args: ['--no-sandbox']});
+async function open(viewer, address) {
   const page = await viewer.newPage({viewport: {width: 1000, height: 640}});
-  const requests = [];
-  page.on('request', r => requests.push(r.url()));
-  await page.goto(want.observe);
+  page.requests = [];
+  page.on('request', (r) => page.requests.push([r.url(), JSON.stringify(r.headers())].join(' ')));
+  await page.goto(address);
   await page.waitForSelector('body[data-state=connected]', {timeout: 20000});
+  return page;
+}
+
+async function look() {
+  const viewer = await launch();
+  const page = await open(viewer, want.observe);
   for (let i = 0; i < 100 && await colours(page) < 3; i++) await page.waitForTimeout(100);
   result.colours = await colours(page);
   result.address = page.url();
   result.note = await page.locator('#note').textContent();
-  result.requests = requests;
-  if (want.shot) await page.screenshot({path: want.shot});
+  result.requests = page.requests;
+  if (want.shots) await page.screenshot({path: `${want.shots}/novnc.png`});
   const again = await viewer.newPage();
   result.again = (await again.goto(want.observe)).status();
   await viewer.close();
 }
 
+// What the address shows before its script leads on, which is too short to be seen by a test.
+async function bootstrap() {
+  const viewer = await launch();
+  const page = await viewer.newPage({viewport: {width: 600, height: 160}});
+  await page.route('**/novnc/boot.js', (route) => route.abort());
+  await page.goto(want.bootstrap);
+  result.text = await page.locator('body').innerText();
+  await page.screenshot({path: `${want.shots}/novnc-open.png`});
+  await viewer.close();
+}
+
+// A key each, in every one of the viewers; who watches with a changed page is among them.
+async function press() {
+  const viewer = await launch();
+  for (const [address, key] of want.press) {
+    const page = await open(viewer, address);
+    for (let i = 0; i < 100 && await colours(page) < 2; i++) await page.waitForTimeout(50);
+    await page.mouse.click(500, 320);
+    await page.keyboard.press(key);
+    result[key] = await page.locator('#note').textContent();
+  }
+  result.done = true;
+  // Not closed before the last key has arrived.
+  await viewer.contexts()[0].pages().at(-1).waitForTimeout(want.linger ?? 0);
+  await viewer.close();
+}
+
 if (want.page) await drive();
+if (want.flood) await flood();
 if (want.observe) await look();
+if (want.bootstrap) await bootstrap();
+if (want.press) await press();
 console.log('ok ' + JSON.stringify(result));
 process.exit(0);

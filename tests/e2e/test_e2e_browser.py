@@ -1,178 +1,157 @@
 # SPDX-License-Identifier: MIT
-"""Playwright drives a sandboxed browser through the gateway, and a person's browser looks at it."""
+"""A sandboxed browser as programs, agents and people use it, in a container and natively."""
 import base64
 import http.client
+import html
 import json
 import os
-import shutil
-import subprocess
+import urllib.parse
 from pathlib import Path
 
 import pytest
 
-from gateway import ADMIN, Gateway
-from node import HERE, node
-from support import BASE_ENV, need
+from gateway import ADMIN, wait_for
+
+from png import pixels
 
 PAGE = """<!doctype html><meta charset=utf-8><title>Local</title><body style="background:#fed">
 <label>Name <input id=name></label><input type=file id=file>
 <button onclick="document.getElementById('file').files[0].text().then(t =>
 document.getElementById('out').textContent = 'Hello ' + document.getElementById('name').value + ' ' + t)">
-Go</button><p id=out></p>"""
-SESSION = "agent:main:main"
-PATH = "/v1/browser/agent%3Amain%3Amain"
+Go</button><p id=out></p><div id=square style="width:30px;height:20px;background:#135"></div>"""
+KEYS_PAGE = "data:text/html,<textarea autofocus style='position:fixed;inset:0;width:100%;height:100%'>"
+SQUARE = {(0x11, 0x33, 0x55)}
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    need(shutil.which("chromium") and shutil.which("Xvfb"), "no chromium or Xvfb here")
-    home = tmp_path_factory.mktemp("home")
-    running = Gateway(home)
-    running.sandbox["browser"] = {"enabled": True, "autoStartTimeoutMs": 60000}
-    running.write_config()
-    running.start()
-    yield running
-    done = running.creel("sandbox", "recreate", "--all", "--browser", "--force")
-    running.finish()
-    assert done.returncode == 0, done.stderr
-
-
-def tool(gateway, **args):
-    status, answer = gateway.request("POST", "/tools/invoke", {
-        "tool": "browser", "sessionKey": SESSION, "args": args}, token=ADMIN, timeout=120)
-    assert status == 200, answer
-    return answer["result"]
-
-
-def run(packages, home, want):
-    script = packages / "browser.mjs"
-    script.write_bytes((HERE / "browser.mjs").read_bytes())
-    done = subprocess.run([node(packages), script, json.dumps(want)], capture_output=True, text=True,
-                          env={**BASE_ENV, "HOME": str(home)}, check=False, timeout=120)
-    assert done.returncode == 0 and done.stdout.startswith("ok"), done.stdout + done.stderr
-    return json.loads(done.stdout[3:])
-
-
-def inside():
-    """A process of the browser that was just started, as the host numbers it."""
-    found = []
-    for entry in os.listdir("/proc"):
-        try:
-            if entry.isdigit() and b"Xvfb\0:1" in Path(f"/proc/{entry}/cmdline").read_bytes():
-                stat = Path(f"/proc/{entry}/stat").read_text()
-                found.append((int(stat[stat.rindex(")") + 2:].split()[19]), int(entry)))
-        except OSError:
-            pass
-    assert found, "no Xvfb runs"
-    return max(found)[1]
-
-
-@pytest.fixture(scope="module")
-def served(gateway, tmp_path_factory):
+def served(place, tmp_path_factory):
     """PAGE on the loopback of the browser's own network, which has nothing else."""
     if os.getuid() != 0:
         pytest.skip("only root enters another network")
-    tool(gateway, action="start")
+    place.browser("start")
     site = tmp_path_factory.mktemp("site")
     (site / "index.html").write_text(PAGE)
-    server = subprocess.Popen(
-        ["nsenter", "-t", str(inside()), "-n", "python3", "-u", "-m", "http.server", "8123", "--bind",
-         "127.0.0.1", "-d", str(site)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    assert b"8123" in server.stdout.readline()
-    yield "http://127.0.0.1:8123/"
-    server.kill()
-    server.wait()
+    with place.serve(site) as url:
+        yield url
 
 
-def base(gateway):
-    return f"http://{gateway.status()['listen']}"
+def colours(data):
+    return {pixel for row in pixels(base64.b64decode(data)) for pixel in row}
 
 
-def test_playwright_over_the_gateway(packages, gateway, served):
-    result = run(packages, gateway.home, {"url": base(gateway) + PATH, "token": ADMIN, "page": served})
-    assert result["text"] == "Hello Ann uploaded"
-    assert result["png"] == "PNG" and result["bytes"] > 1000 and result["sum"] == 2
+def test_playwright_over_the_gateway(packages, place, served):
+    result = place.run(packages, "browser.mjs", url=place.base() + place.path(), page=served)
+    assert result["text"] == "Hello Ann uploaded" and result["sum"] == 2
+    assert colours(result["square"]) == SQUARE
     # The tool sees the tabs that Playwright left.
-    assert tool(gateway, action="tabs")["details"]["tabs"]
+    assert served in [tab["url"] for tab in place.browser("tabs")["details"]["tabs"]]
 
 
-def test_the_tool_over_http_does_the_same(gateway, served):
-    tool(gateway, action="open", url=served)
-    tool(gateway, action="act", kind="type", element="#name", text="Bob")
-    assert "Name" in tool(gateway, action="snapshot")["content"][0]["text"]
-    assert base64.b64decode(tool(gateway, action="screenshot")["content"][1]["data"])[1:4] == b"PNG"
+def test_the_tool_over_mcp_does_the_same(packages, place, served):
+    result = place.run(packages, "browser-mcp.mjs", url=place.base() + "/mcp", page=served)
+    assert "Hello Bob from the workspace" in result["text"]
+    assert colours(result["square"]) == SQUARE
 
 
-def passwords(gateway, url):
-    """What the page of a ticket holds: taken, so that the ticket is spent."""
-    connection = http.client.HTTPConnection(gateway.status()["listen"])
-    connection.request("GET", "/" + url.split("/", 3)[3])
+# --- looking on ---
+
+def ticket_page(place, url):
+    """What the address shows, once."""
+    with place.inside():
+        connection = http.client.HTTPConnection(*place.listen())
+        connection.request("GET", "/" + url.split("/", 3)[3])
     answer = connection.getresponse()
     page = answer.read().decode()
+    connection.close()
     assert answer.status == 200 and answer.getheader("Referrer-Policy") == "no-referrer"
     assert answer.getheader("Cache-Control") == "no-store"
-    return page.split("password=")[1].split("&")[0]
+    return html.unescape(page)
 
 
-def observe(gateway, **body):
-    status, answer = gateway.request("POST", PATH + "/observe", body, token=ADMIN, timeout=120)
+def fragment(place, url):
+    return ticket_page(place, url).split('data-to="')[1].split('"')[0]
+
+
+def observe(place, **body):
+    status, answer = place.gateway.request("POST", place.path() + "/observe", body, token=ADMIN, timeout=120)
     assert status == 200, answer
     assert answer["result"]["viewOnly"] == (not body.get("control", False))
+    assert answer["result"]["expiresMs"] == 60000
     return answer["result"]["url"]
 
 
-def test_a_person_looks(packages, gateway):
-    tool(gateway, action="open", url="data:text/html,<title>Seen</title><body style='background:teal'>"
-                                     "<h1 style='font-size:90px;color:gold'>Seen</h1>")
-    url = observe(gateway)
-    result = run(packages, gateway.home, {
-        "observe": url, "shot": os.environ.get("CREEL_DOCS_SHOT", "")})
+def test_a_person_looks(packages, place):
+    place.browser("open", url="data:text/html,<title>Seen</title><body style='background:teal'>"
+                              "<h1 style='font-size:90px;color:gold'>Seen</h1>")
+    shots = os.environ.get("CREEL_DOCS_SHOTS", "")
+    result = place.run(packages, "browser.mjs", observe=observe(place), shots=shots)
     assert result["colours"] >= 3 and result["note"] == "view only"
     assert result["again"] == 404  # the address worked once
+    # Neither what is asked for, nor with which headers, nor what the person could copy.
     assert "password" not in result["address"]
-    assert not [r for r in result["requests"] if "password" in r]
+    assert result["requests"] and not [r for r in result["requests"] if "password" in r]
 
 
-def test_the_password_is_nowhere_else(gateway):
-    tool(gateway, action="start")
-    for control in (False, True):
-        password = passwords(gateway, observe(gateway, control=control))
-        assert len(password) == 8
-        for entry in os.listdir("/proc"):
-            for name in ("cmdline", "environ"):
-                try:
-                    if entry.isdigit() and int(entry) != os.getpid():
-                        assert password.encode() not in Path(f"/proc/{entry}/{name}").read_bytes()
-                except OSError:
-                    pass
-        for path in gateway.home.rglob("*"):
-            if path.is_file() and path.stat().st_size < 1 << 24:
-                assert password.encode() not in path.read_bytes(), path
-        assert password not in json.dumps(tool(gateway, action="status"))
-        assert password not in json.dumps(gateway.request("GET", "/v1/sandboxes", token=ADMIN)[1])
+def test_what_the_address_shows(packages, docker_place, tmp_path):
+    shots = os.environ.get("CREEL_DOCS_SHOTS", str(tmp_path))
+    shown = docker_place.run(packages, "browser.mjs", bootstrap=observe(docker_place), shots=shots)
+    assert "browser" in shown["text"] and "password" not in shown["text"]
 
 
-def upgrade(gateway, path, **headers):
-    connection = http.client.HTTPConnection(gateway.status()["listen"], timeout=60)
-    connection.request("GET", path, headers={
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(), **headers})
-    status = connection.getresponse().status
-    connection.close()
-    return status
+def test_who_looks_changes_nothing(packages, docker_place):
+    """Not by a key, and not with a page that was changed: the VNC server itself refuses."""
+    place = docker_place
+    place.browser("open", url=KEYS_PAGE)
+    forged = fragment(place, observe(place)).replace("view_only=1", "view_only=0")
+    result = place.run(packages, "browser.mjs", press=[
+        [observe(place), "a"], [f"{place.base()}/novnc/view{forged}", "b"], [observe(place, control=True), "c"]],
+        linger=200)
+    assert result["a"] == "view only" and result["b"] == result["c"] == "in control"
+    # The last of three keys: it is there, so the others were on their way before.
+    typed = wait_for(lambda: place.value("() => document.querySelector('textarea').value"), "a key")
+    assert typed == "c"
 
 
-def test_who_may_not_drive_it(gateway):
-    good = {"Authorization": f"Bearer {ADMIN}"}
-    assert upgrade(gateway, PATH + "/cdp", **good) == 101
-    assert upgrade(gateway, PATH + "/cdp") == 401
-    assert upgrade(gateway, PATH + "/cdp", Authorization="Bearer wrong") == 401
-    assert upgrade(gateway, PATH + "/cdp", **good, Origin="http://evil.example") == 403
-    assert upgrade(gateway, PATH + "/cdp", **good, Host="evil.example") in (400, 403, 421)
-    assert upgrade(gateway, "/novnc/ws/" + "0" * 48) == 404
-    status, _ = gateway.request("GET", "/novnc/t/" + "0" * 48)
-    assert status == 404
-    # No port of the host leads to it: Chromium, VNC and websockify listen inside alone.
-    for port in (9222, 9223, 5900, 6080):
-        with pytest.raises(OSError):
-            http.client.HTTPConnection("127.0.0.1", port, timeout=2).connect()
+# --- what nobody may see ---
+
+def everything_that_is_said(place):
+    """(what, bytes): every place of the host where somebody else could read."""
+    for entry in os.listdir("/proc"):
+        for name in ("cmdline", "environ"):
+            try:
+                if entry.isdigit() and int(entry) != os.getpid():
+                    yield f"/proc/{entry}/{name}", Path(f"/proc/{entry}/{name}").read_bytes()
+            except OSError:
+                pass
+    for root in (place.gateway.home, Path("/run")):
+        for path in root.rglob("*"):
+            if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 24:
+                if path.name == "passwords":  # what the broker keeps for its next life, for nobody else
+                    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+                    continue
+                yield str(path), path.read_bytes()
+    for path in ("/v1/status", "/v1/sandboxes", "/v1/sandboxes?browser=true", "/v1/audit?limit=1000",
+                 place.path() + "/json/version", "/metrics", "/v1/sessions"):
+        try:
+            yield path, json.dumps(place.gateway.request("GET", path, token=ADMIN)[1]).encode()
+        except ValueError:  # not JSON
+            pass
+    for action in ("status", "tabs", "console"):
+        yield action, json.dumps(place.browser(action)).encode()
+    for arguments in (("audit", "--json"), ("sandbox", "list", "--browser", "--json"), ("sandbox", "explain")):
+        yield " ".join(arguments), place.gateway.creel(*arguments).stdout.encode()
+
+
+def test_the_password_is_nowhere_else(place):
+    place.browser("start")
+    passwords = [urllib.parse.parse_qs(fragment(place, observe(place, control=control))[1:])["password"][0]
+                 for control in (False, True)]
+    assert len(set(passwords)) == 2 and {len(p) for p in passwords} == {8}
+    looked_at = 0
+    for what, text in everything_that_is_said(place):
+        looked_at += 1
+        assert not [p for p in passwords if p.encode() in text], what
+    assert looked_at > 50
+    assert place.pids(b"x11vnc"), "the one program that knows it was among them"
+    inside = Path(f"/proc/{place.pids(b'x11vnc')[0]}/root/tmp/creel-browser")
+    assert inside.is_dir() and not (inside / "vnc").exists()

@@ -40,8 +40,11 @@ def why_not():
 class Engine:
     """dockerd: start it, ask it, kill it."""
 
-    def __init__(self):
-        self.dir = Path(tempfile.mkdtemp(prefix="creel-engine-", dir="/var/tmp"))
+    def __init__(self, network=(), where="/var/tmp"):
+        """network: what starts a program in a network of the tests' own, where rules of iptables and bridges
+        trouble nobody; without it there are none."""
+        self.network = network
+        self.dir = Path(tempfile.mkdtemp(prefix="creel-engine-", dir=where))
         self.socket = self.dir / "engine.sock"
         self.host = f"unix://{self.socket}"
         self.process = None
@@ -50,11 +53,11 @@ class Engine:
     def start(self, *options):
         with open(self.dir / "log", "ab") as log:
             self.process = subprocess.Popen(
-                ["dockerd", "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
+                [*self.network, "dockerd", "--data-root", self.dir / "data", "--exec-root", self.dir / "exec",
                  "--pidfile", self.dir / "pid", "--host", self.host, "--bridge", "none",
                  # The same under another name: a runtime that is not the default one.
                  "--add-runtime", f"other={shutil.which('runc')}",
-                 "--iptables=false", "--ip6tables=false", *options],
+                 *([] if self.network else ["--iptables=false", "--ip6tables=false"]), *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
         for _ in range(600):
             if self.process.poll() is not None:
@@ -92,12 +95,13 @@ class Engine:
         assert status == 200, answer
         return answer
 
-    def make_image(self):
+    def make_image(self, script="sandbox-setup.sh", root_tar=None):
         """What a person does: the script. CREEL_TEST_ROOT_TAR keeps the root between runs."""
-        self.root_tar = Path(os.environ.get("CREEL_TEST_ROOT_TAR") or self.dir / "root.tar")
+        self.root_tar = Path(root_tar or os.environ.get("CREEL_TEST_ROOT_TAR") or
+                             self.dir / "root.tar")
         env = {**os.environ, "DOCKER_HOST": self.host, "CREEL_ROOT_TAR": str(self.root_tar)}
-        done = subprocess.run([ROOT / "scripts/sandbox-setup.sh"], env=env, capture_output=True,
-                              text=True, timeout=900, check=False)
+        done = subprocess.run([ROOT / "scripts" / script], env=env, capture_output=True, text=True,
+                              timeout=900, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
 
     def kill(self):

@@ -51,6 +51,7 @@ class Gateway:
         self.extra = {}
         self.log = self.home / "gateway.log"
         self.process = None
+        self.prefix = ()  # what starts it, in a network of the tests' own
         self.write_config()
 
     def use(self, backend):
@@ -70,7 +71,7 @@ class Gateway:
     def start(self, check=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [build_dir() / "src/broker/creel-gateway"], stderr=log, stdout=log,
+                [*self.prefix, build_dir() / "src/broker/creel-gateway"], stderr=log, stdout=log,
                 stdin=subprocess.DEVNULL, env={**BASE_ENV, "HOME": str(self.home)}, cwd=self.home)
         if check:
             self.wait_ready()
