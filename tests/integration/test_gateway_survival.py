@@ -1,13 +1,18 @@
 """KILL to either process of the gateway, or both, at any moment: what is in the sandboxes stays."""
+import http.client
 import os
 import random
 import re
 import signal
+import threading
+import time
+from pathlib import Path
 
 import pytest
 
 from docker_fixtures import Backend
 from gateway import Gateway, wait_for
+from sandbox import processes
 
 # Prints without end what can be checked; ends when it is told to, with a status of its own.
 PRINTER = "i=0; while [ ! -e stop-$0 ]; do echo $0-$i; i=$((i+1)); sleep 0.01; done; echo $0-end; exit 7"
@@ -25,6 +30,7 @@ def gateway(home):
 def either(home, backend):
     """Natively and, where there is an engine, in containers."""
     gateway = Gateway(home).use(backend)
+    gateway.engine = backend.engine
     gateway.start()
     yield gateway
     gateway.finish()
@@ -155,6 +161,91 @@ def test_the_engine_is_killed(dockerd):
     assert sessions(dockerd) == {}
     assert dockerd.sandboxes() == [name] and engine.inspect(name)["Id"] == identity
     assert engine.containers() == [name]
+
+
+class Load(threading.Thread):
+    """Calls without a pause in one session. Each is answered right, or not at all, or by a clear refusal."""
+
+    def __init__(self, gateway, session):
+        super().__init__()
+        self.gateway, self.session = gateway, session
+        self.over, self.answered, self.wrong, self.started = False, 0, [], []
+
+    def _call(self, number):
+        background = number % 5 == 0
+        command = "exec sleep 1000" if background else f"echo {self.session} {number}"
+        status, body = self.gateway.invoke("exec", {"command": command, "background": background}, self.session)
+        if status == 200 and background:
+            self.started.append(body["result"]["details"]["sessionId"])
+        elif status == 200:
+            self.answered += 1
+            if body["result"]["content"][0]["text"] != f"{self.session} {number}":
+                self.wrong.append(body)
+        elif body["error"]["type"] not in ("unavailable", "aborted"):
+            self.wrong.append(body)
+
+    def run(self):
+        number = 0
+        while not self.over:
+            number += 1
+            try:
+                self._call(number)
+            except (OSError, http.client.HTTPException):
+                time.sleep(0.01)  # nobody is there
+
+
+def gateway_processes(gateway):
+    """Of this gateway: by their binaries and its home, whoever their parent is."""
+    mine = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            continue
+        if name.startswith("creel-") and f"HOME={gateway.home}\0".encode() in environ:
+            mine.append(name)
+    return mine
+
+
+def test_kills_under_load(either):
+    gateway = either
+    seed = os.environ.get("PYTEST_SEED", str(random.randrange(10**6)))
+    print(f"PYTEST_SEED={seed}")
+    rng = random.Random(seed)
+    loads, fronts = [Load(gateway, session) for session in ("a", "b", "c")], set()
+    for load in loads:
+        load.start()
+    try:
+        for _ in range(8):
+            # Any moment: the time between blows is the only thing here that nothing else could give.
+            time.sleep(rng.random() * 0.4)
+            fronts.add(gateway.front())
+            rng.choice([kill_front, kill_broker, kill_both])(gateway)
+    finally:
+        for load in loads:
+            load.over = True
+        for load in loads:
+            load.join(60)
+    assert all(load.answered for load in loads) and not any(load.wrong for load in loads)
+    names = gateway.sandboxes()
+    assert len(names) == 3  # none twice
+    for load in loads:
+        known = sessions(gateway, load.session)
+        assert {ident: known[ident]["status"] for ident in load.started} == dict.fromkeys(load.started, "running")
+        # A background call that was not answered runs under its name, too: nothing runs that nobody knows.
+        comms = gateway.text("exec", session=load.session, command="cat /proc/[0-9]*/comm").split()
+        assert comms.count("sleep") == len([s for s in known.values() if s["status"] == "running"])
+        assert comms.count("creel-init") <= 2  # itself, and the one that runs this command
+    assert "creel-gateway" in gateway_processes(gateway)
+    gateway.stop()
+    assert set(gateway_processes(gateway)) <= {"creel-init", "creel-keeper"}
+    assert not fronts & {pid for pid, (name, _) in processes().items() if name == "creel-front"}
+    assert gateway.creel("audit", "verify").returncode == 0
+    if gateway.sandbox["backend"] == "docker":
+        assert len([c for c in gateway.engine.containers() if c.startswith("creel-sbx-")]) == 3
+    gateway.start()
+    assert gateway.sandboxes() == names
 
 
 def test_directives_outlive_the_gateway(gateway):
