@@ -25,6 +25,9 @@ enum {
 	LIMIT_CREDIT_WINDOW = 1024 * 1024,
 	/* Unsent bytes queued on one stream before its producer is paused. */
 	LIMIT_SEND_QUEUE = 4 * 1024 * 1024,
+	/* Unsent requests to one sandbox, above which it takes no more: two writes of 16 MiB. One that
+	 * reads nothing must not fill the memory of whoever asks it. */
+	LIMIT_REQUEST_QUEUE = 32 * 1024 * 1024,
 	/* A session key, agent id, tool or provider of a request; real ones are below 100. */
 	LIMIT_NAME_BYTES = 4096,
 	/* Binds of one sandbox, each of which is a mount. */

@@ -31,7 +31,8 @@ static const char *add_reason(struct buf *text, const struct exec_report *report
 	}
 	if (p->failed) {
 		buf_add_str(text, p->fail_text);
-		return TOOL_FAIL_FAILED;
+		/* No stage: it was lost with its sandbox, which is no fault of the command's. */
+		return p->fail_stage == 0 ? TOOL_FAIL_UNAVAILABLE : TOOL_FAIL_FAILED;
 	}
 	if (p->exited && p->exit.timed_out) {
 		buf_addf(text,

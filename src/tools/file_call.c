@@ -56,7 +56,9 @@ static void send_waiting(struct tool_session *session)
 			continue;
 		}
 		if (send_now(file, &err) < 0) {
-			call_fail(file->call, TOOL_FAIL_FAILED, err.text, NULL, NULL);
+			call_fail(file->call,
+				err.num == EAGAIN ? TOOL_FAIL_UNAVAILABLE : TOOL_FAIL_FAILED,
+				err.text, NULL, NULL);
 			return;
 		}
 	}

@@ -241,7 +241,9 @@ struct tool_call *tool_call_start(struct tool_session *session, const char *name
 	if (r < 0) {
 		/* E2BIG: what was given does not fit into a request. */
 		call_fail(call,
-			r == -EINVAL || r == -E2BIG ? TOOL_FAIL_ARGUMENTS : TOOL_FAIL_FAILED,
+			r == -EINVAL || r == -E2BIG ? TOOL_FAIL_ARGUMENTS
+			: r == -EAGAIN              ? TOOL_FAIL_UNAVAILABLE /* it does not read */
+						    : TOOL_FAIL_FAILED,
 			err.text, NULL, NULL);
 		return NULL;
 	}

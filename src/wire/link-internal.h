@@ -59,6 +59,9 @@ struct link {
 	struct link_connection *connections; /* newest first */
 };
 
+/* May another request be queued? 0, the error of a link that is not ready, or -EAGAIN: what was asked
+ * before is not read. */
+int link_may_ask(const struct link *link, struct error *err);
 /* End the link, once: every process that has not ended hears `lost`. Returns link->dead. */
 int link_die(struct link *link, int num, const struct error *why);
 /* Send what the socket takes now, unless a pump is at work, which does it at its end. */

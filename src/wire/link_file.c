@@ -45,10 +45,10 @@ int link_file_call(struct link *link, const struct wire_file_request *request, s
 	struct wire_file_request whole = *request;
 	struct link_file *file;
 	uint32_t stream;
-	int r;
+	int r = link_is_ready(link) ? link_may_ask(link, err) : link_not_ready(link, err);
 
-	if (!link_is_ready(link)) {
-		return link_not_ready(link, err);
+	if (r < 0) {
+		return r;
 	}
 	if (a.len > WIRE_FILE_MAX_BODY || b.len > WIRE_FILE_MAX_BODY) {
 		return error_plain(err, E2BIG, "more than %d MiB in one request",

@@ -343,6 +343,19 @@ int link_not_ready(const struct link *link, struct error *err)
 	return error_plain(err, ENOTCONN, "creel-init has not said hello yet");
 }
 
+int link_may_ask(const struct link *link, struct error *err)
+{
+	if (!link_is_ready(link) && (link->dead != 0 || !link->greeted)) {
+		return link_not_ready(link, err);
+	}
+	if (link->out.len - link->out_sent >= LIMIT_REQUEST_QUEUE) {
+		return error_plain(err, EAGAIN,
+			"the sandbox does not read what is sent to it, and %d MiB wait already",
+			LIMIT_REQUEST_QUEUE / 1024 / 1024);
+	}
+	return 0;
+}
+
 int link_spawn_frame(
 	struct buf *out, uint32_t stream, const struct wire_spawn *spawn, struct error *err)
 {
@@ -358,10 +371,10 @@ int link_spawn(struct link *link, const struct wire_spawn *spawn,
 	bool followed = (spawn->flags & WIRE_SPAWN_DETACHED) == 0;
 	struct link_process *p;
 	uint32_t stream;
-	int r;
+	int r = link_may_ask(link, err);
 
-	if (!link_is_ready(link) && (link->dead != 0 || !link->greeted)) {
-		return link_not_ready(link, err);
+	if (r < 0) {
+		return r;
 	}
 	stream = link_new_stream(link);
 	r = link_spawn_frame(&link->out, stream, spawn, err);
