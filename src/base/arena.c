@@ -3,6 +3,7 @@
 #include "base/arena.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,10 +11,22 @@
 
 #include "base/mem.h"
 
+#if defined(__SANITIZE_ADDRESS__)
+#	define ARENA_SANITIZED true
+#elif defined(__has_feature)
+#	if __has_feature(address_sanitizer)
+#		define ARENA_SANITIZED true
+#	endif
+#endif
+#ifndef ARENA_SANITIZED
+#	define ARENA_SANITIZED false
+#endif
+
 enum {
 	ARENA_ALIGN = 16,
 	/* With malloc's own header this stays within two pages. */
 	ARENA_CHUNK_SIZE = 8192 - 64,
+	SPARE_CHUNKS = 2,
 };
 
 struct arena_chunk {
@@ -22,20 +35,56 @@ struct arena_chunk {
 	_Alignas(ARENA_ALIGN) char data[];
 };
 
+/*
+ * Chunks that cost no malloc: of the arenas that a program has at a time the first few are small and
+ * short-lived, and where malloc is that of musl each would be mapped and unmapped. Not where a sanitizer
+ * is to see what is used after its arena.
+ */
+static _Alignas(
+	ARENA_ALIGN) char at_hand[SPARE_CHUNKS][sizeof(struct arena_chunk) + ARENA_CHUNK_SIZE];
+static bool taken[SPARE_CHUNKS];
+
+static struct arena_chunk *take_spare(void)
+{
+	for (size_t i = 0; !ARENA_SANITIZED && i < SPARE_CHUNKS; i++) {
+		if (!taken[i]) {
+			taken[i] = true;
+			return (void *)at_hand[i];
+		}
+	}
+	return NULL;
+}
+
+static void give_back(struct arena_chunk *chunk)
+{
+	for (size_t i = 0; i < SPARE_CHUNKS; i++) {
+		if ((void *)chunk == at_hand[i]) {
+			/* What is allocated next is zero, as malloc's would be. */
+			memset(chunk, 0, sizeof(*chunk) + chunk->used);
+			taken[i] = false;
+			return;
+		}
+	}
+	free(chunk);
+}
+
 void arena_finish(struct arena *a)
 {
 	while (a->chunks != NULL) {
 		struct arena_chunk *chunk = a->chunks;
 
 		a->chunks = chunk->next;
-		free(chunk);
+		give_back(chunk);
 	}
 }
 
 static struct arena_chunk *add_chunk(struct arena *a, size_t size)
 {
-	struct arena_chunk *chunk = xcalloc(1, sizeof(*chunk) + size);
+	struct arena_chunk *chunk = size == ARENA_CHUNK_SIZE ? take_spare() : NULL;
 
+	if (chunk == NULL) {
+		chunk = xcalloc(1, sizeof(*chunk) + size);
+	}
 	chunk->size = size;
 	/* A large piece fills its chunk at once: put it behind the newest, which still has room. */
 	if (a->chunks != NULL && size > ARENA_CHUNK_SIZE) {

@@ -56,6 +56,35 @@ static void pieces_are_zeroed_aligned_and_disjoint(void **state)
 	}
 }
 
+/* Also where the memory is that of an arena before. */
+static void a_second_life_is_zeroed(void **state)
+{
+	static const size_t sizes[] = {1, 500, 8000};
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		_cleanup_arena_ struct arena a = {0};
+		_cleanup_arena_ struct arena b = {0};
+		_cleanup_arena_ struct arena c = {0};
+		struct arena *arenas[] = {&a, &b, &c};
+
+		for (size_t i = 0; i < ARRAY_SIZE(sizes) * ARRAY_SIZE(arenas); i++) {
+			size_t size = sizes[i / ARRAY_SIZE(arenas)];
+			unsigned char *p = arena_alloc(arenas[i % ARRAY_SIZE(arenas)], size);
+
+			for (size_t k = 0; k < size; k++) {
+				assert_int_equal(p[k], 0);
+			}
+			memset(p, (int)i + 1, size);
+		}
+		for (size_t i = 0; i < ARRAY_SIZE(arenas); i++) {
+			for (size_t k = i + 1; k < ARRAY_SIZE(arenas); k++) {
+				assert_ptr_not_equal(arenas[i]->chunks, arenas[k]->chunks);
+			}
+		}
+	}
+}
+
 static void a_large_piece_does_not_waste_the_chunk(void **state)
 {
 	_cleanup_arena_ struct arena a = {0};
@@ -136,6 +165,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_untouched_arena_finishes),
 		cmocka_unit_test(pieces_are_zeroed_aligned_and_disjoint),
+		cmocka_unit_test(a_second_life_is_zeroed),
 		cmocka_unit_test(a_large_piece_does_not_waste_the_chunk),
 		cmocka_unit_test(text_is_copied),
 		cmocka_unit_test(strndup_reads_no_further_than_len),
