@@ -33,6 +33,7 @@ struct options {
 	const char *dir;
 	bool once;
 	bool plain_signals; /* the starter set all actions back */
+	bool join; /* what made our root is a child of ours, and may not be done */
 };
 
 extern char **environ;
@@ -99,6 +100,8 @@ static int parse_options(int argc, char **argv, struct options *ret, struct erro
 			o.once = true;
 		} else if (strcmp(argv[i], "--plain-signals") == 0) {
 			o.plain_signals = true;
+		} else if (strcmp(argv[i], "--join") == 0) {
+			o.join = true;
 		} else if (strcmp(argv[i], "--fd") == 0 && i + 1 < argc) {
 			if (num_parse_u32(argv[++i], 3, 1 << 20, &fd) < 0) {
 				return error_plain(err, EINVAL,
@@ -110,7 +113,7 @@ static int parse_options(int argc, char **argv, struct options *ret, struct erro
 		} else {
 			return error_plain(err, EINVAL,
 				"unknown option '%s'; usage: creel-init [--fd N | --dir DIR] "
-				"[--once] [--plain-signals]",
+				"[--once] [--plain-signals] [--join]",
 				argv[i]);
 		}
 	}
@@ -232,10 +235,27 @@ static void kill_everything(struct init *init)
 	}
 }
 
+/*
+ * Until then the host's root may still be there, and a process that nothing confines: nothing is read
+ * from the stream, and so nothing begun. If it failed, whoever started us was told why.
+ */
+static int join_builder(struct error *err)
+{
+	int status;
+
+	if (waitpid(-1, &status, 0) < 0) {
+		return error_set(err, errno, "nobody to wait for");
+	}
+	return status == 0 ? 0 : error_plain(err, EIO, "what should make the root failed");
+}
+
 static int run(struct init *init, const struct options *o, const sigset_t *set, struct error *err)
 {
 	int r = init_setup(init, set, err);
 
+	if (r == 0 && o->join) {
+		r = join_builder(err);
+	}
 	if (r == 0) {
 		r = conn_start(init, o->fd, o->dir, o->once, err);
 	}

@@ -265,7 +265,7 @@ static void missing_layers(struct ground *g)
 		"{agents: {defaults: {sandbox: {mode: 'all', backend: 'native', native: {allowMissing: "
 		"['userns', 'mountns', 'pidns', 'netns', 'ipcns', 'utsns', 'cgroupns', 'caps', "
 		"'no-new-privs', 'rlimits', 'unprivileged-uid']}}}}}";
-	static const char *const steps[] = {"clone", "network", "private", "join", "pivot",
+	static const char *const steps[] = {"clone", "network", "private", "become", "pivot",
 		"noNewPrivs", "limitCapabilities", "dropCapabilities", "seccomp"};
 	struct config *config = NULL;
 	struct decision *decision = NULL;

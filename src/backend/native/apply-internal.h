@@ -11,7 +11,6 @@ struct apply {
 	struct apply_context *context;
 	const struct plan *plan;
 	int root_fd; /* of the new root, O_PATH; FD_NONE before STEP_ROOT */
-	int ruleset_fd; /* Landlock rules collected so far */
 	int landlock_abi;
 	struct error *err;
 };

@@ -395,14 +395,76 @@ static int do_mask(struct apply *a, const struct plan_step *step)
 	return 0;
 }
 
+static uint64_t landlock_rights(int abi)
+{
+	uint64_t rights = (LL_FS_MAKE_SYM << 1) - 1;
+
+	rights |= abi >= 2 ? LL_FS_REFER : 0;
+	rights |= abi >= 3 ? LL_FS_TRUNCATE : 0;
+	rights |= abi >= 5 ? LL_FS_IOCTL_DEV : 0;
+	return rights;
+}
+
+static uint64_t reach_rights(enum landlock_reach reach, bool directory)
+{
+	const uint64_t read = LL_FS_EXECUTE | LL_FS_READ_FILE | LL_FS_READ_DIR;
+	const uint64_t write = LL_FS_WRITE_FILE | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV;
+	uint64_t rights = 0;
+
+	switch (reach) {
+	case REACH_READ_EXEC:
+		rights = read;
+		break;
+	case REACH_WRITE_FILES:
+		rights = read | write;
+		break;
+	case REACH_ALL:
+		rights = ~0ULL;
+		break;
+	}
+	/* A rule on a file may only hold what files have. */
+	return directory ? rights : rights & (LL_FS_EXECUTE | LL_FS_READ_FILE | write);
+}
+
+static int do_landlock_rule(struct apply *a, const struct plan_step *step)
+{
+	_cleanup_close_ int fd = sys_openat2(
+		a->root_fd, step->target, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+	bool directory = (step->attr & ATTR_DIRECTORY) != 0;
+	int *ruleset_fd = &a->context->ruleset_fd;
+	uint64_t rights;
+	struct stat st;
+	int r;
+
+	if (*ruleset_fd < 0) {
+		a->landlock_abi = sys_landlock_abi();
+		*ruleset_fd = sys_landlock_create(landlock_rights(a->landlock_abi),
+			a->landlock_abi >= 6 ? LL_SCOPE_ABSTRACT_UNIX | LL_SCOPE_SIGNAL : 0,
+			a->landlock_abi);
+	}
+	if (*ruleset_fd < 0) {
+		return apply_fail(a, step, *ruleset_fd, "making a Landlock ruleset for");
+	}
+	if (fd < 0) {
+		return apply_fail(a, step, fd, "opening for Landlock");
+	}
+	if (!directory && fstat(fd, &st) < 0) {
+		return apply_fail(a, step, -errno, "looking for Landlock at");
+	}
+	rights = reach_rights((enum landlock_reach)step->mode, directory || S_ISDIR(st.st_mode));
+	r = sys_landlock_add_path(*ruleset_fd, fd, rights & landlock_rights(a->landlock_abi));
+	return r < 0 ? apply_fail(a, step, r, "adding a Landlock rule for") : 0;
+}
+
 static int do_pivot(struct apply *a, const struct plan_step *step)
 {
 	/* Old and new root end up stacked on "/" (pivot_root(2), NOTES); the old one is on top. */
 	if (syscall(SYS_pivot_root, ".", ".") < 0) {
 		return apply_fail(a, step, -errno, "pivot_root to");
 	}
-	/* Paths lead into the new root from here on, for the first process as well. It goes on while we
-	 * wait for a grace period of RCU, which is what unmounting means. */
+	/* Paths lead into the new root from here on, for the first process as well. It goes on and becomes
+	 * creel-init while we wait for a grace period of RCU, which is what unmounting means. */
+	a->context->entered = true;
 	apply_tell_first(a->context);
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) {
 		return apply_fail(a, step, -errno, "detaching the old root from");
@@ -444,6 +506,7 @@ static int (*const build_steps[STEP_COUNT_])(struct apply *a, const struct plan_
 	[STEP_QUOTA] = do_quota,
 	[STEP_MASK] = do_mask,
 	[STEP_READ_ONLY] = do_read_only,
+	[STEP_LANDLOCK_RULE] = do_landlock_rule,
 	[STEP_PIVOT] = do_pivot,
 };
 
@@ -455,18 +518,6 @@ void apply_tell_first(const struct apply_context *context)
 	 * then sees the builder end. */
 	if (write(context->builder_fd, &one, sizeof(one)) != (ssize_t)sizeof(one)) {
 		_exit(1);
-	}
-}
-
-void apply_reset_signals(void)
-{
-	/* The kernel's struct sigaction, sigaction(2): SIG_DFL, no flags, no mask. */
-	static const uint64_t normal[4];
-
-	for (int signo = 1; signo < _NSIG; signo++) {
-		if (signo != SIGKILL && signo != SIGSTOP) {
-			(void)syscall(SYS_rt_sigaction, signo, normal, NULL, sizeof(uint64_t));
-		}
 	}
 }
 

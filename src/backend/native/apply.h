@@ -3,7 +3,8 @@
  * The interpreter of a plan: runs in the new namespaces, between clone and exec, in two processes at
  * once. The builder makes the mounts; the first process, which will be PID 1, makes the network
  * namespace, which takes as long as all mounts, and confines itself. Each does its steps of the plan in
- * the plan's order (step_is_builders()); STEP_JOIN is where the one has waited for the other.
+ * the plan's order (step_is_builders()); at STEP_AWAIT_ROOT the one waits for the other, whose end
+ * creel-init then awaits.
  *
  * They share memory, descriptors, root, working directory and actions of signals with each other, and
  * memory with the starter, and with it errno: only the builder may make calls that can fail without
@@ -22,16 +23,14 @@ struct apply_context {
 	bool listen; /* give the starter a listener to the filter */
 	int stream_fd; /* becomes descriptor 3; FD_NONE with a run directory */
 	int builder_fd; /* eventfd(2), a semaphore: the builder has news for the first process */
+	int ruleset_fd; /* Landlock rules that the builder collects; FD_NONE: none yet */
+	bool entered; /* the new root: the first process no longer asks the builder */
 	pid_t builder;
 	struct error build_err; /* the builder's reason; num 0: none */
 };
 
 /* The first process, before the builder is there: the other namespaces. Needs no plan. */
 int apply_begin(struct apply_context *context, struct error *err);
-
-/* The builder, while it waits for the plan: actions of signals back to the default. creel-init must not
- * inherit ignored ones (signal(7)), nor must SIGCHLD be, or the builder's end would be lost. */
-void apply_reset_signals(void);
 
 /* The builder: the plan is there, the new root is entered, or it failed. */
 void apply_tell_first(const struct apply_context *context);

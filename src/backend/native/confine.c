@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The first process's steps: the namespaces, the network, and what confines it. It shares its memory
- * with the builder and the starter, and errno with them: until it has waited for the builder, none of
- * its calls may fail and the start go on.
+ * with the builder and the starter, and errno with them: none of its calls may fail and the start go on.
  */
 #include <fcntl.h>
 #include <grp.h>
@@ -30,8 +29,13 @@
 #include "os/compat.h"
 #include "os/sys.h"
 
-/* How long to wait for word from the builder before looking whether it lives. */
-enum { NEWS_STEP_MS = 100 };
+enum {
+	/* How long to wait for word from the builder before looking whether it lives. */
+	NEWS_STEP_MS = 100,
+	/* How often to ask before that: for about as long as it takes to be woken on another processor.
+	 * What is waited for is nearly there, and nothing else can be done. */
+	NEWS_TRIES = 200,
+};
 
 /* A starter without stdin would otherwise have its place taken by a descriptor of ours. */
 static void fill_standard_descriptors(void)
@@ -43,6 +47,24 @@ static void fill_standard_descriptors(void)
 	for (int i = 0; i <= 2; i++) {
 		if ((fds[i].revents & POLLNVAL) != 0) {
 			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
+		}
+	}
+}
+
+/* The kernel's struct sigaction, sigaction(2): SIG_DFL, no flags, no mask. */
+static void reset_signal(int signo)
+{
+	static const uint64_t normal[4];
+
+	(void)syscall(SYS_rt_sigaction, signo, normal, NULL, sizeof(uint64_t));
+}
+
+/* creel-init must not inherit ignored signals (signal(7)). */
+static void reset_signals(void)
+{
+	for (int signo = 1; signo < _NSIG; signo++) {
+		if (signo != SIGKILL && signo != SIGSTOP) {
+			reset_signal(signo);
 		}
 	}
 }
@@ -68,6 +90,8 @@ int apply_begin(struct apply_context *context, struct error *err)
 		return error_set(err, errno, "cannot start the sandbox: prctl");
 	}
 	umask(022); /* also what creel-init and its commands start with */
+	/* Ignored, it would take the builder's end away from creel-init. */
+	reset_signal(SIGCHLD);
 	fill_standard_descriptors();
 	if (make_namespaces(PLAN_UNSHARE_BEFORE, err) < 0) {
 		return -err->num;
@@ -98,7 +122,9 @@ static int await_news(struct apply_context *context, struct error *err)
 	struct pollfd news = {.fd = context->builder_fd, .events = POLLIN};
 	uint64_t one;
 
-	while (poll(&news, 1, NEWS_STEP_MS) <= 0) {
+	for (int i = 0; i < NEWS_TRIES && poll(&news, 1, 0) <= 0; i++) {
+	}
+	while (news.revents == 0 && poll(&news, 1, NEWS_STEP_MS) <= 0) {
 		if (waitpid(context->builder, NULL, WNOHANG) == context->builder) {
 			return error_plain(err, EIO, "cannot start the sandbox: its builder died");
 		}
@@ -119,23 +145,9 @@ static int do_await_root(struct apply *a, const struct plan_step *step)
 	return await_news(a->context, a->err);
 }
 
-static int do_join(struct apply *a, const struct plan_step *step)
+static int do_become(struct apply *a, const struct plan_step *step)
 {
-	int status;
-
 	(void)step;
-	/* All signals are blocked: none interrupts it. */
-	if (waitpid(a->context->builder, &status, 0) < 0) {
-		return error_set(
-			a->err, errno, "cannot start the sandbox: waiting for its builder");
-	}
-	if (a->context->build_err.num != 0) {
-		*a->err = a->context->build_err;
-		return -a->err->num;
-	}
-	if (status != 0) {
-		return error_plain(a->err, EIO, "cannot start the sandbox: its builder died");
-	}
 	if (apply_take_ids(a->plan, a->err) < 0) {
 		return -a->err->num;
 	}
@@ -177,7 +189,8 @@ static int arrange_descriptors(struct apply *a)
 	}
 	/* Now, not at the end of the function: it may well be descriptor 3. */
 	(void)close(null);
-	/* launch_make_pair() keeps both sockets off 0-3; what else is on 3 is of no more use. */
+	/* launch_make_pair() keeps both sockets off 0-3; what else is on 3 is of no more use, not to the
+	 * builder either, whose table of descriptors this is until exec. */
 	if (a->context->stream_fd == 3) {
 		r = apply_no(fcntl(3, F_SETFD, 0));
 	} else if (a->context->stream_fd >= 0) {
@@ -196,9 +209,9 @@ static int arrange_descriptors(struct apply *a)
 static int do_exec(struct apply *a, const struct plan_step *step)
 {
 	static const char *const with_stream[] = {
-		"creel-init", "--plain-signals", "--fd", "3", NULL};
+		"creel-init", "--plain-signals", "--join", "--fd", "3", NULL};
 	static const char *const with_dir[] = {
-		"creel-init", "--plain-signals", "--dir", "/run/creel", NULL};
+		"creel-init", "--plain-signals", "--join", "--dir", "/run/creel", NULL};
 	static const char *const no_env[] = {NULL};
 	const char *const *argv = a->context->stream_fd >= 0 ? with_stream : with_dir;
 	char path[64];
@@ -273,65 +286,9 @@ static int do_seccomp(struct apply *a, const struct plan_step *step)
 	return r < 0 ? apply_fail(a, step, r, "installing the seccomp filter for") : 0;
 }
 
-static uint64_t landlock_rights(int abi)
-{
-	uint64_t rights = (LL_FS_MAKE_SYM << 1) - 1;
-
-	rights |= abi >= 2 ? LL_FS_REFER : 0;
-	rights |= abi >= 3 ? LL_FS_TRUNCATE : 0;
-	rights |= abi >= 5 ? LL_FS_IOCTL_DEV : 0;
-	return rights;
-}
-
-static uint64_t reach_rights(enum landlock_reach reach, bool directory)
-{
-	const uint64_t read = LL_FS_EXECUTE | LL_FS_READ_FILE | LL_FS_READ_DIR;
-	const uint64_t write = LL_FS_WRITE_FILE | LL_FS_TRUNCATE | LL_FS_IOCTL_DEV;
-	uint64_t rights = 0;
-
-	switch (reach) {
-	case REACH_READ_EXEC:
-		rights = read;
-		break;
-	case REACH_WRITE_FILES:
-		rights = read | write;
-		break;
-	case REACH_ALL:
-		rights = ~0ULL;
-		break;
-	}
-	/* A rule on a file may only hold what files have. */
-	return directory ? rights : rights & (LL_FS_EXECUTE | LL_FS_READ_FILE | write);
-}
-
-static int do_landlock_rule(struct apply *a, const struct plan_step *step)
-{
-	_cleanup_close_ int fd = open(step->target, O_PATH | O_CLOEXEC);
-	bool directory = (step->attr & ATTR_DIRECTORY) != 0;
-	uint64_t rights;
-	struct stat st;
-	int r;
-
-	if (a->ruleset_fd < 0) {
-		a->landlock_abi = sys_landlock_abi();
-		a->ruleset_fd = sys_landlock_create(landlock_rights(a->landlock_abi),
-			a->landlock_abi >= 6 ? LL_SCOPE_ABSTRACT_UNIX | LL_SCOPE_SIGNAL : 0,
-			a->landlock_abi);
-	}
-	if (a->ruleset_fd < 0) {
-		return apply_fail(a, step, a->ruleset_fd, "making a Landlock ruleset for");
-	}
-	if (fd < 0 || (!directory && fstat(fd, &st) < 0)) {
-		return apply_fail(a, step, -errno, "opening for Landlock");
-	}
-	rights = reach_rights((enum landlock_reach)step->mode, directory || S_ISDIR(st.st_mode));
-	r = sys_landlock_add_path(a->ruleset_fd, fd, rights & landlock_rights(a->landlock_abi));
-	return r < 0 ? apply_fail(a, step, r, "adding a Landlock rule for") : 0;
-}
-
 static int do_landlock(struct apply *a, const struct plan_step *step)
 {
-	int r = sys_landlock_restrict(a->ruleset_fd);
+	int r = sys_landlock_restrict(a->context->ruleset_fd);
 
 	return r < 0 ? apply_fail(a, step, r, "applying Landlock to") : 0;
 }
@@ -366,8 +323,7 @@ static int (*const confine_steps[STEP_COUNT_])(struct apply *a, const struct pla
 	[STEP_NO_NEW_PRIVS] = do_no_new_privs,
 	[STEP_SECCOMP] = do_seccomp,
 	[STEP_AWAIT_ROOT] = do_await_root,
-	[STEP_LANDLOCK_RULE] = do_landlock_rule,
-	[STEP_JOIN] = do_join,
+	[STEP_BECOME] = do_become,
 	[STEP_RLIMIT] = do_rlimit,
 	[STEP_LANDLOCK] = do_landlock,
 	[STEP_CAPABILITIES] = do_capabilities,
@@ -380,12 +336,12 @@ int apply_confine(struct apply_context *context, struct error *err)
 		.context = context,
 		.plan = context->plan,
 		.root_fd = FD_NONE,
-		.ruleset_fd = FD_NONE,
 		.err = err,
 	};
 	int r = make_network(err);
 
 	if (r == 0) {
+		reset_signals();
 		r = await_news(context, err);
 	}
 	if (r < 0) {

@@ -261,7 +261,7 @@ static ssize_t receive(struct attempt *t, struct error *ret)
 	return n;
 }
 
-/* End of file: creel-init runs. A struct error: why not. */
+/* End of file: creel-init runs, and the builder is gone. A struct error: why not. */
 static int await_exec(struct attempt *t, struct error *err)
 {
 	struct error child;
@@ -327,13 +327,15 @@ static int run_builder(void *arg)
 	struct error *err = &context->build_err;
 	int r;
 
-	apply_reset_signals();
 	r = await_parent(child->attempt, context->control_fd, context->slots, err);
 	apply_tell_first(context);
 	if (r == 0) {
 		r = apply_build(context, err);
 	}
-	if (r < 0) {
+	if (r < 0 && context->entered) {
+		/* The first process may be creel-init by now, which goes when it sees how we ended. */
+		(void)send(context->control_fd, err, sizeof(*err), MSG_NOSIGNAL);
+	} else if (r < 0) {
 		apply_tell_first(context);
 	}
 	return r < 0 ? 1 : 0;
@@ -341,7 +343,8 @@ static int run_builder(void *arg)
 
 /*
  * A second process for what is mounted, so that two processors can work. It shares all that can be
- * shared with the first, and is gone before that executes.
+ * shared with the first. When that executes, the builder at most waits for the end of the old root; its
+ * stack and context are in our memory, which stays as it is until end of file says that it is gone, too.
  */
 static int start_builder(struct child *child, struct error *err)
 {
@@ -371,6 +374,7 @@ static int run_child(void *arg)
 		.context = {.plan = &t->plan,
 			.slots = slots,
 			.control_fd = t->child_control[1],
+			.ruleset_fd = FD_NONE,
 			.listen = t->request->listen,
 			.stream_fd = t->request->stream_fd},
 	};

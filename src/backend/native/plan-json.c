@@ -29,7 +29,7 @@ const char *step_kind_name(enum step_kind kind)
 		[STEP_MASK] = "mask",
 		[STEP_READ_ONLY] = "readOnly",
 		[STEP_AWAIT_ROOT] = "awaitRoot",
-		[STEP_JOIN] = "join",
+		[STEP_BECOME] = "become",
 		[STEP_PIVOT] = "pivot",
 		[STEP_HOSTNAME] = "hostname",
 		[STEP_RLIMIT] = "rlimit",

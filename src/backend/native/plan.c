@@ -446,20 +446,17 @@ static void add_landlock_rules(struct plan *plan, const struct sandbox_spec *spe
 {
 	size_t count = plan->step_count;
 
-	plan_add(plan, STEP_AWAIT_ROOT, NULL);
-	add_landlock_rule(plan, "/", REACH_READ_EXEC, true);
-	add_landlock_rule(plan, "/dev", REACH_WRITE_FILES, true);
-	add_landlock_rule(plan, "/proc", REACH_WRITE_FILES, true);
+	add_landlock_rule(plan, ".", REACH_READ_EXEC, true);
+	add_landlock_rule(plan, "dev", REACH_WRITE_FILES, true);
+	add_landlock_rule(plan, "proc", REACH_WRITE_FILES, true);
 	for (size_t i = 0; i < count; i++) {
 		if (plan->steps[i].kind == STEP_TMPFS || plan->steps[i].kind == STEP_SCRATCH) {
-			add_landlock_rule(plan,
-				arena_printf(plan->arena, "/%s", plan->steps[i].target), REACH_ALL,
-				true);
+			add_landlock_rule(plan, plan->steps[i].target, REACH_ALL, true);
 		}
 	}
 	for (size_t i = 0; i < spec->mount_count; i++) {
 		if (!spec->mounts[i].read_only) {
-			add_landlock_rule(plan, spec->mounts[i].target, REACH_ALL,
+			add_landlock_rule(plan, plan_relative(spec->mounts[i].target), REACH_ALL,
 				spec->mounts[i].kind != MOUNT_BIND);
 		}
 	}
@@ -525,7 +522,8 @@ static int add_rlimits(struct plan *plan, const struct sandbox_spec *spec,
 }
 
 /* What the first process does while the builder works. */
-static void add_first(struct plan *plan, const struct native_facts *facts)
+static int add_first(struct plan *plan, const struct sandbox_spec *spec,
+	const struct native_facts *facts, struct error *err)
 {
 	plan_add(plan, STEP_NETWORK, NULL);
 	plan_add(plan, STEP_HOSTNAME, NULL)->source = "sandbox";
@@ -534,25 +532,19 @@ static void add_first(struct plan *plan, const struct native_facts *facts)
 	if (!plan->missing[LAYER_SECCOMP]) {
 		plan_add(plan, STEP_SECCOMP, NULL);
 	}
+	plan_add(plan, STEP_BECOME, NULL);
+	return add_rlimits(plan, spec, facts, err);
 }
 
-/* What it does when the builder is done. */
-static int add_last(struct plan *plan, const struct sandbox_spec *spec,
-	const struct native_facts *facts, struct error *err)
+/* What it does when the new root is entered. */
+static void add_last(struct plan *plan)
 {
-	int r;
-
-	plan_add(plan, STEP_JOIN, NULL);
-	r = add_rlimits(plan, spec, facts, err);
-	if (r < 0) {
-		return r;
-	}
+	plan_add(plan, STEP_AWAIT_ROOT, NULL);
 	if (!plan->missing[LAYER_LANDLOCK]) {
 		plan_add(plan, STEP_LANDLOCK, NULL);
 	}
 	plan_add(plan, STEP_CAPABILITIES, NULL);
 	plan_add(plan, STEP_EXEC, "run/creel/init");
-	return 0;
 }
 
 /* An ordinary user's child opens the sources itself, in its own namespace and before anything
@@ -594,9 +586,11 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 {
 	struct plan_step *step;
 	size_t opens_at;
-	int r;
+	int r = add_first(plan, spec, facts, err);
 
-	add_first(plan, facts);
+	if (r < 0) {
+		return r;
+	}
 	plan_add(plan, STEP_IDENTITY, NULL);
 	plan_add(plan, STEP_PRIVATE, NULL);
 	opens_at = plan->step_count;
@@ -625,13 +619,14 @@ static int add_steps(struct plan *plan, const struct sandbox_spec *spec,
 	}
 	add_init(plan, facts, run_dir);
 	plan_add(plan, STEP_READ_ONLY, "")->attr = ATTR_READ_ONLY;
-	add_masks(plan);
-	plan_add(plan, STEP_PIVOT, NULL);
 	if (!plan->missing[LAYER_LANDLOCK]) {
 		add_landlock_rules(plan, spec);
 	}
+	add_masks(plan);
+	plan_add(plan, STEP_PIVOT, NULL);
 	insert_opens(plan, opens_at);
-	return add_last(plan, spec, facts, err);
+	add_last(plan);
+	return 0;
 }
 
 int plan_build(const struct sandbox_spec *spec, const struct native_facts *facts,

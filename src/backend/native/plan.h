@@ -21,7 +21,7 @@
 /* What a step does, and why it is safe to do. Targets are relative to the new root; those that a
  * configuration chose are walked one component at a time without following symlinks. */
 enum step_kind {
-	/* Those of the first process, which will be PID 1. It does them up to STEP_JOIN while the
+	/* Those of the first process, which will be PID 1. It does them up to STEP_AWAIT_ROOT while the
 	 * builder, a second process, does its own. */
 
 	/* A network namespace with nothing but loopback. This is the dearest one by far, so that it is
@@ -33,18 +33,18 @@ enum step_kind {
 	STEP_BOUNDING,
 	STEP_NO_NEW_PRIVS,
 	/* Safe so early: the first process makes no refused call from here on. The builder, on which the
-	 * filter is not, ends before anything is executed. */
+	 * filter is not, has ended before creel-init reads what to do. */
 	STEP_SECCOMP,
-	/* Wait until the builder has entered the new root. That is the first process's root then, too: the
-	 * two share it. */
-	STEP_AWAIT_ROOT,
-	STEP_LANDLOCK_RULE, /* Collects; nothing is in force before STEP_LANDLOCK. */
-	/* Wait for the builder's end and take on the ids of the map. */
-	STEP_JOIN,
+	STEP_BECOME, /* Take on the ids of the map. Safe: the map holds this one id. */
 	STEP_RLIMIT, /* Lowers only; raising is the kernel's to refuse. */
+	/* Wait until the builder has entered the new root. That is the first process's root then, too: the
+	 * two share it. All that the builder still does is to let go of the old root. */
+	STEP_AWAIT_ROOT,
 	STEP_LANDLOCK,
 	STEP_CAPABILITIES, /* Effective, permitted and inheritable set emptied. */
-	STEP_EXEC, /* creel-init, with its stream as descriptor 3 and no other. */
+	/* creel-init, with its stream as descriptor 3 and no other. The first that it does is to wait for
+	 * the end of the builder (--join): nothing of the sandbox runs while the old root is there. */
+	STEP_EXEC,
 
 	/* Those of the builder. */
 
@@ -85,6 +85,9 @@ enum step_kind {
 	/* Cover an entry of /proc with an empty file or directory, where the kernel has it. */
 	STEP_MASK,
 	STEP_READ_ONLY, /* Seal a mount that was filled by earlier steps. */
+	/* Collects; nothing is in force before STEP_LANDLOCK. Safe before the pivot: a rule is about a file
+	 * and not its path, and only ever gives back what STEP_LANDLOCK takes. */
+	STEP_LANDLOCK_RULE,
 	/* The new root becomes "/", the old one is gone for good: no path leads out. */
 	STEP_PIVOT,
 	STEP_COUNT_

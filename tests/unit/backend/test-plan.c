@@ -122,21 +122,21 @@ static void lockdown_comes_in_its_order(void **state)
 {
 	struct world *w = *state;
 	static const enum step_kind builder[] = {STEP_IDENTITY, STEP_PRIVATE, STEP_ROOT, STEP_PROC,
-		STEP_ATTACH, STEP_READ_ONLY, STEP_MASK, STEP_PIVOT};
+		STEP_ATTACH, STEP_READ_ONLY, STEP_LANDLOCK_RULE, STEP_MASK, STEP_PIVOT};
 	static const enum step_kind first[] = {STEP_NETWORK, STEP_HOSTNAME, STEP_BOUNDING,
-		STEP_NO_NEW_PRIVS, STEP_SECCOMP, STEP_AWAIT_ROOT, STEP_LANDLOCK_RULE, STEP_JOIN,
-		STEP_RLIMIT, STEP_LANDLOCK, STEP_CAPABILITIES, STEP_EXEC};
-	size_t join;
+		STEP_NO_NEW_PRIVS, STEP_SECCOMP, STEP_BECOME, STEP_RLIMIT, STEP_AWAIT_ROOT,
+		STEP_LANDLOCK, STEP_CAPABILITIES, STEP_EXEC};
+	size_t entered;
 
 	assert_int_equal(build(w), 0);
 	finds_in_order(&w->plan, builder, ARRAY_SIZE(builder));
 	finds_in_order(&w->plan, first, ARRAY_SIZE(first));
 	assert_int_equal(find(&w->plan, STEP_EXEC, NULL, 0), w->plan.step_count - 1);
 	/* Whoever reads them in order reads what could be done in that order. */
-	assert_true(find(&w->plan, STEP_PIVOT, NULL, 0) < find(&w->plan, STEP_AWAIT_ROOT, NULL, 0));
+	entered = find(&w->plan, STEP_AWAIT_ROOT, NULL, 0);
+	assert_int_equal(find(&w->plan, STEP_PIVOT, NULL, 0), entered - 1);
 	/* Nothing is mounted after the first process has waited. */
-	join = find(&w->plan, STEP_JOIN, NULL, 0);
-	for (size_t i = join; i < w->plan.step_count; i++) {
+	for (size_t i = entered; i < w->plan.step_count; i++) {
 		assert_false(step_is_builders(w->plan.steps[i].kind));
 	}
 	/* The new root is sealed before anything of the sandbox could run, and after it was filled. */

@@ -399,6 +399,86 @@ static void a_bad_token_file(void **state)
 	assert_int_equal(wait_exit(home), 1);
 }
 
+/* ---- a builder that has not ended yet ---- */
+
+/* Until our parent is creel-init and sleeps; false: it has ended. */
+static bool await_sleeping_init(void)
+{
+	pid_t parent = getppid();
+	char path[64];
+	char line[512] = "";
+	const char *name = NULL;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/stat", parent);
+	while (getppid() == parent) {
+		FILE *file = fopen(path, "re");
+
+		name = file != NULL && fgets(line, sizeof(line), file) != NULL
+			       ? strstr(line, "(creel-init")
+			       : NULL;
+		if (file != NULL) {
+			(void)fclose(file);
+		}
+		if (name != NULL && strstr(name, ") S ") != NULL) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* creel-init with a child that speaks on its stream and ends with that code; -1: no child. */
+static pid_t start_joining(int stream_fd, int code)
+{
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (pid > 0) {
+		return pid;
+	}
+	(void)dup2(stream_fd, 9);
+	if (code >= 0 && fork() == 0) {
+		_exit(await_sleeping_init() && send(9, "built", 5, 0) == 5 ? code : 99);
+	}
+	(void)execl(rig_init_path(), "creel-init", "--join", "--fd", "9", (char *)NULL);
+	_exit(127);
+}
+
+/* What was said on the stream, by both or until creel-init had ended, and how it did. */
+static size_t hear_joining(int code, char *ret, size_t size, int *ret_status)
+{
+	size_t len = 0;
+	int fds[2];
+	ssize_t n;
+	pid_t pid;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+	pid = start_joining(fds[1], code);
+	(void)close(fds[1]);
+	while (len <= strlen("built") && (n = recv(fds[0], ret + len, size - len, 0)) > 0) {
+		len += (size_t)n;
+	}
+	(void)close(fds[0]);
+	assert_int_equal(waitpid(pid, ret_status, 0), pid);
+	return len;
+}
+
+static void nothing_is_said_before_the_builder_has_ended(void **state)
+{
+	char heard[256];
+	int status;
+	size_t len = hear_joining(0, heard, sizeof(heard), &status);
+
+	(void)state;
+	assert_true(len > 5);
+	assert_memory_equal(heard, "built", 5);
+	assert_int_equal(status, 0);
+	/* It failed: the root may be anything. There is none: who knows what that means. */
+	assert_int_equal(hear_joining(3, heard, sizeof(heard), &status), 5);
+	assert_int_equal(WEXITSTATUS(status), 1);
+	assert_int_equal(hear_joining(-1, heard, sizeof(heard), &status), 0);
+	assert_int_equal(WEXITSTATUS(status), 1);
+}
+
 /* ---- a gateway that breaks the rules ---- */
 
 struct raw {
@@ -622,6 +702,7 @@ int main(void)
 		home_test(what_is_tied_ends_with_its_connection),
 		home_test(once_is_once),
 		home_test(the_welcome_may_say_once),
+		cmocka_unit_test(nothing_is_said_before_the_builder_has_ended),
 		home_test(a_bad_token_file),
 		cmocka_unit_test(garbage),
 		cmocka_unit_test(frames_out_of_place),
