@@ -270,6 +270,12 @@ static void check_isolation(struct engine_view *v)
 	if (spec->runtime != NULL) {
 		add(v, "runtime", spec->runtime, text_of(v->host, "Runtime"));
 	}
+	if (spec->gpus != NULL) {
+		add(v, "gpus", "asked for",
+			json_array_size(json_object_get(v->host, "DeviceRequests")) > 0
+				? "asked for"
+				: "not there");
+	}
 }
 
 static void check_life(struct engine_view *v)

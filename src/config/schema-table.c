@@ -257,7 +257,7 @@ const struct schema_row schema_rows[] = {
 	{.path = "@sandbox.docker.gpus", .type = SCHEMA_STRING, .merge = MERGE_RULE_OVERRIDE,
 		.flags = SCHEMA_NOT_SHARED | SCHEMA_NONEMPTY,
 		.since = "openclaw",
-		.doc = "GPUs for the container, as `all`."},
+		.doc = "GPUs for the container, by the engine: `all`, how many, or `device=ID,ID`."},
 	{.path = "@sandbox.docker.dangerouslyAllowReservedContainerTargets", .type = SCHEMA_BOOL,
 		.def = "false", .merge = MERGE_RULE_OVERRIDE, .flags = SCHEMA_NOT_SHARED,
 		.since = "openclaw",

@@ -492,6 +492,7 @@ void decide_spec(struct view *v)
 	docker_words(v, "dns", DOCKER_FIELD("dns"), &spec->dns);
 	docker_words(v, "extraHosts", DOCKER_FIELD("extraHosts"), &spec->extra_hosts);
 	spec->runtime = docker_text(v, "runtime", DOCKER_FIELD("runtime"));
+	spec->gpus = docker_text(v, "gpus", DOCKER_FIELD("gpus"));
 	spec->docker_socket = docker_text(v, "socket", DOCKER_FIELD("socket"));
 	spec->label_prefix = v->decision->config->brand->label_prefix;
 	decide_binds(v);

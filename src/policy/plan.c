@@ -91,6 +91,9 @@ json_t *report_plan(
 	if (spec->runtime != NULL) {
 		json_object_set_new(container, "runtime", json_string(spec->runtime));
 	}
+	if (spec->gpus != NULL) {
+		json_object_set_new(container, "gpus", json_string(spec->gpus));
+	}
 	return json_pack("{s:s,s:s,s:b,s:s,s:o,s:o,s:o,s:o,s:o}", "agentId", decision->agent_id,
 		"sessionKey", decision->session_key, "sessionIsSandboxed",
 		decision->sandboxed ? 1 : 0, "backend", backend_kind_name(spec->backend),

@@ -62,6 +62,7 @@ struct sandbox_spec {
 	size_t mount_count;
 	const char *setup_command;
 	const char *runtime; /* docker.runtime */
+	const char *gpus; /* docker.gpus: "all", "2", "device=0,1"; NULL: none */
 	const char *docker_socket; /* docker.socket; sandbox_resolve() puts in the one to use */
 	const char *label_prefix; /* "openclaw." */
 	const char *instance; /* of the state directory; NULL until resolved */

@@ -201,6 +201,7 @@ static const char *const plain_keys[] = {
 	"dns",
 	"extraHosts",
 	"runtime",
+	"gpus",
 	"socket",
 	"dangerouslyAllowReservedContainerTargets",
 	"dangerouslyAllowExternalBindSources",

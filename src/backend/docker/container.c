@@ -116,6 +116,54 @@ static void leave_default_profile(const struct engine *engine, json_t *body)
 	}
 }
 
+static bool has_text(const json_t *list, const char *text)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		const char *value = json_string_value(item);
+
+		/* Podman writes no-new-privileges:true. */
+		if (value != NULL && strncmp(value, text, strlen(text)) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Docker leaves a profile out where the kernel has no AppArmor, and says nothing. */
+static int check_apparmor(struct engine *engine, const json_t *body, struct error *err)
+{
+	const json_t *options = json_object_get(json_object_get(body, "HostConfig"), "SecurityOpt");
+	const struct engine_call call = {
+		.method = "GET",
+		.path = "/info",
+		.timeout_ms = ENGINE_LOOK_MS,
+		.doing = "ask whether there is AppArmor",
+	};
+	struct engine_answer answer = {0};
+	int r;
+
+	if (!has_text(options, "apparmor=")) {
+		return 0;
+	}
+	r = engine_call(engine, &call, &answer, err);
+	if (r < 0) {
+		return r;
+	}
+	if (answer.status != 200) {
+		r = engine_refused(&call, &answer, err);
+	} else if (!has_text(json_object_get(answer.body, "SecurityOptions"), "name=apparmor")) {
+		r = error_plain(err, ENOTSUP,
+			"docker.apparmorProfile is set, but the container engine's host has no AppArmor: "
+			"its containers would run without the profile");
+	}
+	engine_answer_finish(&answer);
+	return r;
+}
+
 static int create(struct engine *engine, const struct container_request *request,
 	char ret_id[CONTAINER_REF_SIZE], struct error *err)
 {
@@ -131,6 +179,7 @@ static int create(struct engine *engine, const struct container_request *request
 	int r = network_ensure(engine, request->body, err);
 
 	r = r < 0 ? r : siblings_request(engine, request->body, &here, err);
+	r = r < 0 ? r : check_apparmor(engine, here, err);
 	r = r < 0 ? r : image_pin(engine, here, &body, err);
 	json_decref(here);
 	if (r < 0) {
@@ -161,23 +210,6 @@ static bool same_number(const json_t *asked, const json_t *made, const char *key
 	       json_integer_value(json_object_get(made, key));
 }
 
-static bool has_text(const json_t *list, const char *text)
-{
-	const json_t *item;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		const char *value = json_string_value(item);
-
-		/* Podman writes no-new-privileges:true. */
-		if (value != NULL && strncmp(value, text, strlen(text)) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /*
  * An engine ignores the fields that it does not know. Those that keep the sandbox in are compared
  * with what it made of them, before anything runs.
@@ -199,6 +231,10 @@ static const char *difference(
 	if (json_object_get(asked, "Runtime") != NULL &&
 		!json_equal(json_object_get(asked, "Runtime"), json_object_get(made, "Runtime"))) {
 		return "Runtime";
+	}
+	if (json_array_size(json_object_get(asked, "DeviceRequests")) !=
+		json_array_size(json_object_get(made, "DeviceRequests"))) {
+		return "DeviceRequests";
 	}
 	if (json_is_true(json_object_get(made, "Privileged"))) {
 		return "Privileged";

@@ -16,12 +16,14 @@
 #include "base/error.h"
 #include "base/macro.h"
 #include "base/mem.h"
+#include "base/num.h"
 #include "base/own.h"
 
 enum {
 	NANO_PER_MILLI_CPU = 1000000,
 	/* Docker's own profile has 12 KiB. */
 	PROFILE_MAX = 1024 * 1024,
+	GPUS_MAX = 1024,
 };
 
 #define SECCOMP "seccomp="
@@ -231,6 +233,39 @@ static void add_limits(json_t *host, const struct sandbox_spec *spec)
 	}
 }
 
+/* --- GPUs --- */
+
+/* As docker run --gpus takes it: "all", a number, "device=0,GPU-3a". */
+static int add_gpus(json_t *host, const char *gpus, struct error *err)
+{
+	static const char by_id[] = "device=";
+	json_t *request = json_pack("{s:s,s:[[s]]}", "Driver", "", "Capabilities", "gpu");
+	uint32_t count;
+
+	if (strcmp(gpus, "all") == 0) {
+		json_object_set_new(request, "Count", json_integer(-1));
+	} else if (num_parse_u32(gpus, 1, GPUS_MAX, &count) == 0) {
+		json_object_set_new(request, "Count", json_integer(count));
+	} else if (strncmp(gpus, by_id, sizeof(by_id) - 1) == 0 &&
+		   gpus[sizeof(by_id) - 1] != '\0') {
+		json_t *ids = json_array();
+
+		for (const char *at = gpus + sizeof(by_id) - 1; *at != '\0';) {
+			size_t len = strcspn(at, ",");
+
+			json_array_append_new(ids, json_stringn(at, len));
+			at += len + (at[len] == ',' ? 1 : 0);
+		}
+		json_object_set_new(request, "DeviceIDs", ids);
+	} else {
+		json_decref(request);
+		return error_plain(err, EINVAL,
+			"docker.gpus is '%.100s': it takes all, a number, or device=ID,ID", gpus);
+	}
+	json_object_set_new(host, "DeviceRequests", json_pack("[o]", request));
+	return 0;
+}
+
 /* --- what the kernel tells --- */
 
 /*
@@ -286,6 +321,9 @@ int docker_create_body(const struct sandbox_spec *spec, const struct create_opts
 		"Test", "NONE", "HostConfig", host);
 	int r = add_security(host, spec, err);
 
+	if (r == 0 && spec->gpus != NULL) {
+		r = add_gpus(host, spec->gpus, err);
+	}
 	if (spec->user != NULL) {
 		json_object_set_new(body, "User", json_string(spec->user));
 	}

@@ -174,6 +174,9 @@ static int check_spec(const struct sandbox_spec *spec, struct error *err)
 	if (spec->runtime != NULL && *spec->runtime != '\0') {
 		return refuse(err, "runtime", spec->runtime, "use backend docker");
 	}
+	if (spec->gpus != NULL && *spec->gpus != '\0') {
+		return refuse(err, "gpus", spec->gpus, "use backend docker");
+	}
 	if (spec->workdir == NULL || spec->workdir[0] != '/' || spec->workdir[1] == '\0') {
 		return refuse(err, "workdir", spec->workdir != NULL ? spec->workdir : "",
 			"it must be an absolute path below /");

@@ -133,6 +133,36 @@ static void test_every_key_is_in_the_body(void **state)
 	json_decref(body);
 }
 
+static void test_gpus(void **state)
+{
+	static const struct {
+		const char *gpus, *expected;
+	} rows[] = {
+		{"all", "[{\"Driver\":\"\",\"Capabilities\":[[\"gpu\"]],\"Count\":-1}]"},
+		{"2", "[{\"Driver\":\"\",\"Capabilities\":[[\"gpu\"]],\"Count\":2}]"},
+		{"device=0,GPU-1",
+			"[{\"Driver\":\"\",\"Capabilities\":[[\"gpu\"]],\"DeviceIDs\":[\"0\",\"GPU-1\"]}]"},
+	};
+	static const char *const wrong[] = {"0", "-1", "device=", "devices=1", "", "all,2"};
+	const struct create_opts opts = {.init_path = "/i", .run_dir = "/r"};
+	struct sandbox_spec spec = make_spec();
+	struct error err;
+	json_t *body;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		spec.gpus = rows[i].gpus;
+		body = body_of(&spec, false);
+		assert_json(json_object_get(json_object_get(body, "HostConfig"), "DeviceRequests"),
+			rows[i].expected);
+		json_decref(body);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		spec.gpus = wrong[i];
+		assert_int_equal(docker_create_body(&spec, &opts, &body, &err), -EINVAL);
+	}
+}
+
 static bool holds(const json_t *list, const char *text)
 {
 	const json_t *item;
@@ -329,6 +359,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_every_key_is_in_the_body),
+		cmocka_unit_test(test_gpus),
 		cmocka_unit_test(test_what_the_kernel_tells_is_covered),
 		cmocka_unit_test(test_what_is_not_set_is_not_asked_for),
 		cmocka_unit_test(test_a_profile_has_to_be_readable),
