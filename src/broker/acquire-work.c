@@ -56,6 +56,7 @@ static json_t *lasting_extras(
 {
 	json_t *extras = extras_of(d, got->backend, got->env, got->token, got->notice);
 
+	(void)json_object_set_new(extras, "created", json_boolean(got->created));
 	if (kind == KIND_BROWSER) {
 		(void)json_object_set_new(extras, "row",
 			json_pack("{s:s, s:s?}", "backend", got->backend, "socket",

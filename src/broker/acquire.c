@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
@@ -34,6 +35,7 @@ struct sandbox {
 	bool outside; /* a browser outside of any sandbox */
 	uint64_t generation; /* of the configuration it was looked at with */
 	json_t *extras; /* what starting it told */
+	uint64_t asked_ns; /* since when it is being started */
 	char *notice; /* while LOOKED_AT and ASKED_FOR: for who is given it as it is */
 	int lock_fd; /* nobody else works in it meanwhile */
 	struct worker *worker; /* starting it, or its keeper */
@@ -226,9 +228,16 @@ static bool answer_waiters(struct sandbox *s, const struct worker_reply *reply)
 static void tell_started(struct sandbox *s)
 {
 	const struct request *r = s->waiters;
+	const json_t *top = json_object_get(s->extras, "top");
+	bool created = json_is_true(json_object_get(s->extras, "created"));
 
-	broker_record(s->broker, r, "sandbox.started",
-		&(struct record_fields){.kind = "sandbox", .sandbox = s->name});
+	broker_record(s->broker, r, created ? "sandbox.created" : "sandbox.started",
+		&(struct record_fields){
+			.kind = "sandbox",
+			.sandbox = s->name,
+			.backend = json_string_value(json_object_get(top, "backend")),
+			.duration_us = (int64_t)((clock_now_ns() - s->asked_ns) / 1000),
+		});
 	front_event(s->broker, "sandbox.started",
 		json_pack("{s:s,s:s,s:s}", "name", s->name, "agentId", r->ref.agent_id,
 			"sessionKey", r->ref.key));
@@ -282,6 +291,7 @@ static int start(struct sandbox *s, struct decision *decision, struct error *err
 	/* Elevated commands leave one by one; the session stays where it is. */
 	decision->elevated.granted = false;
 	s->state = SANDBOX_STARTING;
+	s->asked_ns = clock_now_ns();
 	s->generation = s->broker->generation;
 	return worker_start(s->broker->base,
 		&(struct worker_job){
@@ -300,6 +310,11 @@ static void restart(struct sandbox *s)
 	struct error err;
 	int r;
 
+	broker_record(s->broker, s->waiters, "sandbox.released",
+		&(struct record_fields){.kind = "sandbox",
+			.sandbox = s->name,
+			.reason = s->state == SANDBOX_ASKED_FOR ? "its configuration has changed"
+								: NULL});
 	let_go(s);
 	while (s->waiters != NULL) {
 		r = request_decide(s->waiters, NULL, &decided, &err);
@@ -475,6 +490,11 @@ void acquire_busy(struct broker *broker, const char *name)
 	struct sandbox *s = sandbox_find(broker, name);
 
 	if (s != NULL && s->state == SANDBOX_ASKED_FOR) {
+		broker_record(broker, s->waiters, "sandbox.outdated",
+			&(struct record_fields){.kind = "sandbox",
+				.sandbox = s->name,
+				.decision = "kept",
+				.reason = "something is at work in it"});
 		set_notice(s, s->notice);
 		hold(s);
 	}
@@ -612,6 +632,7 @@ void acquire_request(struct request *r)
 {
 	struct request_decided decided;
 	struct error err;
+	int begun;
 
 	if ((r->flags & BUS_START) == 0) {
 		(void)answer(r, NULL, NULL);
@@ -621,9 +642,12 @@ void acquire_request(struct request *r)
 		request_fail(r, TOOL_FAIL_ARGUMENTS, err.text, NULL);
 		return;
 	}
-	if (sessions_touch(
-		    r->broker->sessions, r->ref.key, r->ref.agent_id, broker_wall_ms(), &err) < 0) {
+	begun = sessions_touch(
+		r->broker->sessions, r->ref.key, r->ref.agent_id, broker_wall_ms(), &err);
+	if (begun < 0) {
 		log_warning("%s", err.text);
+	} else if (begun > 0) {
+		broker_record(r->broker, r, "begin", &(struct record_fields){.kind = "session"});
 	}
 	if (is_refused(r, &decided)) {
 		(void)answer(r, NULL, NULL);

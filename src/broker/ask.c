@@ -383,6 +383,16 @@ static const struct {
 	{"status", op_status, ADMIN},
 };
 
+static void refuse(const struct request *r, const char *op)
+{
+	json_t *detail = json_pack("{s:s}", "op", op);
+
+	broker_record(r->broker, r, "refused",
+		&(struct record_fields){
+			.decision = "deny", .rule = "gateway.tokens", .detail = detail});
+	json_decref(detail);
+}
+
 void ask_request(struct request *r, const char *op, json_t *args)
 {
 	const char *agent = arg_text(args, "agent"), *session = arg_text(args, "session");
@@ -392,12 +402,14 @@ void ask_request(struct request *r, const char *op, json_t *args)
 			continue;
 		}
 		if ((ops[i].needs & ADMIN) != 0 && !r->principal.admin) {
+			refuse(r, op);
 			request_failf(r, "forbidden", "'%s' is for administrators", op);
 			return;
 		}
 		agent = agent != NULL ? arena_strdup(&r->arena, agent) : NULL;
 		session = session != NULL ? arena_strdup(&r->arena, session) : NULL;
 		if (!request_aim(r, agent, session) && (ops[i].needs & SESSION) != 0) {
+			refuse(r, op);
 			request_failf(r, "forbidden",
 				"the token '%s' does not reach agent '%s', session '%s'",
 				r->principal.name, r->ref.agent_id, r->ref.key);

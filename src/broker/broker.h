@@ -169,6 +169,7 @@ struct pruner *pruner_stop(struct pruner *pruner); /* takes NULL, returns NULL *
 struct record_fields {
 	const char *kind; /* "sandbox"; NULL: "gateway" */
 	const char *tool, *decision, *rule, *reason, *sandbox, *backend;
+	int64_t duration_us; /* 0: absent */
 	const json_t *detail; /* borrowed */
 };
 /* request NULL: the broker itself did it. */

@@ -226,6 +226,7 @@ static void ask_person(
 	struct timeval timeout = {.tv_sec = APPROVAL_TIMEOUT_S};
 	unsigned char bytes[ID_BYTES];
 	struct approval *a;
+	json_t *detail;
 
 	if (broker->approval_count >= APPROVALS_MAX) {
 		request_fail(request, "busy", "too many commands wait for approval", NULL);
@@ -250,6 +251,10 @@ static void ask_person(
 	(void)sodium_bin2hex(a->id, sizeof(a->id), bytes, sizeof(bytes));
 	a->timeout = evtimer_new(broker->base, on_timeout, a);
 	(void)event_add(a->timeout, &timeout);
+	detail = json_pack("{s:s,s:s,s:s}", "id", a->id, "command", command, "cwd", cwd);
+	broker_record(broker, request, "approval.requested",
+		&(struct record_fields){.kind = "approval", .tool = "exec", .detail = detail});
+	json_decref(detail);
 	front_event(broker, "approval.requested", approval_json(a));
 }
 

@@ -349,6 +349,16 @@ static void clean_up(struct broker *broker)
 	acquire_release(broker, NULL);
 }
 
+static void record_end(struct broker *broker, int status, uint64_t lived_ms)
+{
+	json_t *detail = json_pack("{s:s,s:i}", "how", WIFSIGNALED(status) ? "signal" : "status",
+		"number", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+
+	broker_record(broker, NULL, "front.ended",
+		&(struct record_fields){.duration_us = (int64_t)lived_ms * 1000, .detail = detail});
+	json_decref(detail);
+}
+
 void front_reaped(struct broker *broker, int pid, int status)
 {
 	struct front *front = broker->front;
@@ -376,7 +386,7 @@ void front_reaped(struct broker *broker, int pid, int status)
 		WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
 		(unsigned long long)lived_ms,
 		front->backoff_ms >= BACKOFF_MAX_MS ? ", it keeps ending" : "");
-	broker_record(broker, NULL, "front.ended", &(struct record_fields){0});
+	record_end(broker, status, lived_ms);
 	schedule(front->restart, front->backoff_ms);
 }
 

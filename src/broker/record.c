@@ -131,6 +131,7 @@ void broker_record(struct broker *broker, const struct request *request, const c
 	entry.reason = fields->reason;
 	entry.sandbox = fields->sandbox;
 	entry.backend = fields->backend;
+	entry.duration_us = fields->duration_us > 0 ? fields->duration_us : -1;
 	entry.detail = fields->detail;
 	write_row(broker, &entry);
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -172,15 +173,30 @@ static int finish(const struct sessions *s, sqlite3_stmt *q, struct error *err)
 	return r;
 }
 
+static bool is_known(const struct sessions *s, const char *key)
+{
+	sqlite3_stmt *q = s->queries[QUERY_GET];
+	bool known;
+
+	bind(q, 1, key);
+	known = sqlite3_step(q) == SQLITE_ROW;
+	(void)sqlite3_reset(q);
+	(void)sqlite3_clear_bindings(q);
+	return known;
+}
+
 int sessions_touch(
 	struct sessions *s, const char *key, const char *agent, int64_t now_ms, struct error *err)
 {
+	bool known = is_known(s, key);
 	sqlite3_stmt *q = s->queries[QUERY_TOUCH];
+	int r;
 
 	bind(q, 1, key);
 	bind(q, 2, agent);
 	(void)sqlite3_bind_int64(q, 3, now_ms);
-	return finish(s, q, err);
+	r = finish(s, q, err);
+	return r < 0 ? r : !known;
 }
 
 static char *column(sqlite3_stmt *q, int index)

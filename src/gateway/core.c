@@ -155,6 +155,42 @@ void gateway_denied(void *arg, const struct tool_denied *denied)
 	events_add(origin->gateway, "denial", denied_json(origin->held->grant, denied));
 }
 
+/* What a caller said, and what it was told: text, not the JSON around it. */
+static size_t text_bytes(const json_t *json)
+{
+	size_t i, sum = 0;
+	const json_t *item;
+	const char *key;
+
+	if (json_is_string(json)) {
+		return json_string_length(json);
+	}
+	json_array_foreach(json, i, item)
+	{
+		sum += text_bytes(item);
+	}
+	json_object_foreach((json_t *)(uintptr_t)json, key, item)
+	{
+		sum += text_bytes(item);
+	}
+	return sum;
+}
+
+/* A command's output is all that it wrote, also what the answer leaves out. */
+static size_t bytes_out(const struct gateway_call *call, const struct tool_result *result)
+{
+	size_t sum = 0, i;
+	const json_t *block;
+
+	json_array_foreach(result->content, i, block)
+	{
+		const json_t *text = json_object_get(block, "text");
+
+		sum += text_bytes(text != NULL ? text : json_object_get(block, "data"));
+	}
+	return call->bytes_out > 0 ? call->bytes_out : sum;
+}
+
 /* For the audit log and for those who watch. */
 static json_t *call_row(const struct gateway_call *call, const struct tool_result *result)
 {
@@ -162,15 +198,17 @@ static json_t *call_row(const struct gateway_call *call, const struct tool_resul
 	bool denied =
 		result->failure.type != NULL && strcmp(result->failure.type, TOOL_FAIL_DENIED) == 0;
 	json_t *code = json_object_get(result->details, "exitCode");
-	json_t *row =
-		json_pack("{s:s,s:s,s:s,s:I,s:I}", "kind", "call", "tool", call->tool, "decision",
-			denied                            ? "denied"
-			: result->failure.message != NULL ? "failed"
-							  : "allowed",
-			"durationUs", (json_int_t)((clock_now_ns() - call->started_ns) / 1000),
-			"bytesOut", (json_int_t)call->bytes_out);
+	json_t *row = json_pack("{s:s,s:s,s:s,s:I,s:I,s:I}", "kind", "call", "tool", call->tool,
+		"decision",
+		denied                            ? "denied"
+		: result->failure.message != NULL ? "failed"
+						  : "allowed",
+		"durationUs", (json_int_t)((clock_now_ns() - call->started_ns) / 1000), "bytesIn",
+		(json_int_t)text_bytes(call->args), "bytesOut",
+		(json_int_t)bytes_out(call, result));
 
 	set_text(row, "reason", result->failure.type);
+	set_text(row, "action", json_string_value(json_object_get(call->args, "action")));
 	if (denied) {
 		set_text(row, "rule", denying_rule(call));
 	}
