@@ -224,6 +224,18 @@ def test_the_page_names_every_route(document):
     assert named == {f"{op.method} {op.template}" for op in operations(document)}
 
 
+def test_no_table_of_routes_is_left_out(document):
+    sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "src/gateway").glob("*.c")}
+    tables = {name: text[text.index(f"{name}[] = {{"):] for text in sources.values()
+              for name in re.findall(r"^const struct http_route (\w+)\[\] = {", text, re.M)}
+    listed = set(re.findall(r"^\t(\w+),$", sources[ROOT / "src/gateway/routes.c"], re.M)) - {"NULL"}
+    assert set(tables) == listed
+    rows = {re.sub(r"{\w+}", "{}", pattern) for text in tables.values()
+            for pattern in re.findall(r'(?:HTTP_\w+, |\.pattern = )"(/[^"]*)"', text.split("\n};")[0])}
+    parts_of_pages = {"/novnc/boot.js", "/novnc/view.js", "/v1/browser/{}/json/version/"}
+    assert rows - parts_of_pages == {re.sub(r"{\w+}", "{}", path) for path in document["paths"]}
+
+
 def validate(document, op, answer):
     """Is this answer one that the document tells of?"""
     responses = op.data["responses"]
