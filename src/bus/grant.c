@@ -140,12 +140,29 @@ static json_t *elevated_of(const struct decision *d)
 		d->elevated.granted, "failures", failures);
 }
 
+/* What is not there is left out: a front holds thousands of verdicts. */
+static void add_text(json_t *object, const char *key, const char *text)
+{
+	json_t *string = text != NULL ? json_string(text) : NULL;
+
+	if (string != NULL) {
+		(void)json_object_set_new(object, key, string);
+	}
+}
+
 static json_t *verdict_of(const struct tool_verdict *v)
 {
-	return json_pack("{s:b,s:o,s:o,s:o,s:o,s:o,s:o}", "allowed", v->allowed, "tool",
-		text_or_null(v->tool), "layer", text_or_null(v->layer), "rule",
-		text_or_null(v->rule), "reason", text_or_null(v->reason), "fix", list_of(&v->fix),
-		"message", text_or_null(v->message));
+	json_t *object = json_pack("{s:b}", "allowed", v->allowed);
+
+	add_text(object, "tool", v->tool);
+	add_text(object, "layer", v->layer);
+	add_text(object, "rule", v->rule);
+	add_text(object, "reason", v->reason);
+	add_text(object, "message", v->message);
+	if (v->fix.count > 0) {
+		(void)json_object_set_new(object, "fix", list_of(&v->fix));
+	}
+	return object;
 }
 
 static json_t *verdicts_of(struct decision *d, const struct decide_request *request)
@@ -168,8 +185,8 @@ static json_t *provenance_of(const struct decision *d)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < d->provenance_count; i++) {
-		(void)json_array_append_new(
-			array, json_pack("[s,s]", d->provenance[i].field, d->provenance[i].key));
+		(void)json_array_append_new(array, text_or_null(d->provenance[i].field));
+		(void)json_array_append_new(array, text_or_null(d->provenance[i].key));
 	}
 	return array;
 }
@@ -220,11 +237,16 @@ static void get_list(struct arena *a, const json_t *array, struct strv *ret)
 	}
 }
 
-static const char *pair_at(const json_t *array, size_t i, size_t which)
+static const char *text_at(const json_t *array, size_t i)
 {
-	const char *text = json_string_value(json_array_get(json_array_get(array, i), which));
+	const char *text = json_string_value(json_array_get(array, i));
 
 	return text != NULL ? text : "";
+}
+
+static const char *pair_at(const json_t *array, size_t i, size_t which)
+{
+	return text_at(json_array_get(array, i), which);
 }
 
 static void get_mounts(struct arena *a, const json_t *array, struct sandbox_spec *spec)
@@ -306,13 +328,13 @@ static void get_elevated(struct arena *a, const json_t *object, struct decision 
 
 static void get_provenance(struct arena *a, const json_t *array, struct decision *d)
 {
-	size_t count = json_array_size(array);
+	size_t count = json_array_size(array) / 2; /* field and key in turns */
 
 	d->provenance = arena_calloc(a, count + 1, sizeof(*d->provenance));
 	d->provenance_count = count;
 	for (size_t i = 0; i < count; i++) {
 		d->provenance[i] = (struct provenance){
-			.field = pair_at(array, i, 0), .key = pair_at(array, i, 1)};
+			.field = text_at(array, 2 * i), .key = text_at(array, 2 * i + 1)};
 	}
 }
 
