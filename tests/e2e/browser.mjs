@@ -28,15 +28,38 @@ async function drive() {
   await browser.close(); // the connection, not the browser
 }
 
-// More tabs than anybody may have, faster than anybody looks.
+// More tabs than anybody may have, faster than anybody looks: by hand, because Playwright looks at each.
 async function flood() {
+  const socket = new WebSocket(want.url.replace(/^http/, 'ws') + '/cdp',
+    {headers: {Authorization: `Bearer ${want.token}`}});
+  await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = reject; });
+  result.made = 0;
+  const answered = new Promise((resolve) => {
+    socket.onmessage = (message) => {
+      const {id, result: made} = JSON.parse(message.data);
+      result.made += made?.targetId ? 1 : 0;
+      if (id === want.flood) resolve();
+    };
+  });
+  for (let id = 1; id <= want.flood; id++) {
+    socket.send(JSON.stringify({id, method: 'Target.createTarget', params: {url: 'about:blank', background: true}}));
+  }
+  await answered;
+  socket.close();
+}
+
+// A page that takes its process down, again and again.
+async function crash() {
   const browser = await connect();
-  const cdp = await browser.newBrowserCDPSession();
-  const made = await Promise.allSettled(Array.from({length: want.flood}, () =>
-    cdp.send('Target.createTarget', {url: 'about:blank', background: true})));
-  result.made = made.filter((m) => m.status === 'fulfilled').length;
-  const {targetInfos} = await cdp.send('Target.getTargets');
-  result.seen = targetInfos.filter((t) => t.type === 'page').length;
+  result.crashed = 0;
+  for (let i = 0; i < want.crash; i++) {
+    const page = await browser.contexts()[0].newPage();
+    const crashed = page.waitForEvent('crash');
+    page.goto('chrome://crash').catch(() => {});
+    await crashed;
+    result.crashed++;
+    await page.close();
+  }
   await browser.close();
 }
 
@@ -108,6 +131,7 @@ async function press() {
 
 if (want.page) await drive();
 if (want.flood) await flood();
+if (want.crash) await crash();
 if (want.observe) await look();
 if (want.bootstrap) await bootstrap();
 if (want.press) await press();

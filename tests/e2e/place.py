@@ -11,7 +11,7 @@ from urllib.parse import quote
 from browser_image import root_tar, scratch
 from engine import Engine, why_not
 from gateway import ADMIN, Gateway, wait_for
-from network import Network, enter, inside
+from network import LAN, Network, enter, inside
 from node import HERE, node
 from support import BASE_ENV, need
 
@@ -20,10 +20,12 @@ SESSION = "agent:main:main"
 
 
 def agents(mark):
-    """One whose browser has no network, and one without Chromium's own sandbox; all can be told apart."""
+    """One whose browser has no network, one without Chromium's own sandbox, and one with a port for some; they can
+    be told apart."""
     return [{"id": name, "sandbox": {**keys, "docker": {"env": {"TEST_MARK": f"{mark}-{name}", **env}}}}
             for name, keys, env in (("main", {}, {}), ("offline", {"browser": {"network": "none"}}, {}),
-                                    ("bare", {}, {"CREEL_BROWSER_NO_SANDBOX": "1"}))]
+                                    ("bare", {}, {"CREEL_BROWSER_NO_SANDBOX": "1"}),
+                                    ("edge", {"browser": {"cdpSourceRange": f"{LAN}/32"}}, {}))]
 
 
 # As http.server's own, which asks for the name of its address first, and there is no DNS here.

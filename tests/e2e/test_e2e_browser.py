@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import ADMIN, wait_for
+from gateway import ADMIN, UnixConnection, wait_for
 
 from png import pixels
 
@@ -19,6 +19,14 @@ PAGE = """<!doctype html><meta charset=utf-8><title>Local</title><body style="ba
 <button onclick="document.getElementById('file').files[0].text().then(t =>
 document.getElementById('out').textContent = 'Hello ' + document.getElementById('name').value + ' ' + t)">
 Go</button><p id=out></p><div id=square style="width:30px;height:20px;background:#135"></div>"""
+# One character each of what its fonts are for, and what no font can have.
+SCRIPTS = {"Greek": "\u03a9", "Cyrillic": "\u0416", "Chinese": "\u6f22", "Japanese": "\u3042", "Korean": "\ud55c",
+           "Myanmar": "\u1019", "emoji": "\U0001f600", "nothing": "\U0010fffe"}
+SHOWN = """<!doctype html><meta charset=utf-8><title>What an agent sees</title>
+<body style="background:#eef3f7;color:#234;font:26px sans-serif;margin:1.5em"><h1>A page in the sandbox</h1>
+<p>English \u00b7 \u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac \u00b7 \u0420\u0443\u0441\u0441\u043a\u0438\u0439 \u00b7
+\u4e2d\u6587 \u00b7 \u65e5\u672c\u8a9e \u00b7 \ud55c\uad6d\uc5b4 \u00b7 \u1019\u103c\u1014\u103a\u1019\u102c \u00b7 \U0001f600 \U0001f389</p>
+<p><input value="typed by the agent" style="font:inherit"> <button style="font:inherit">Go</button></p>"""
 KEYS_PAGE = "data:text/html,<textarea autofocus style='position:fixed;inset:0;width:100%;height:100%'>"
 SQUARE = {(0x11, 0x33, 0x55)}
 
@@ -31,6 +39,7 @@ def served(place, tmp_path_factory):
     place.browser("start")
     site = tmp_path_factory.mktemp("site")
     (site / "index.html").write_text(PAGE)
+    (site / "shown.html").write_text(SHOWN)
     with place.serve(site) as url:
         yield url
 
@@ -51,6 +60,19 @@ def test_the_tool_over_mcp_does_the_same(packages, place, served):
     result = place.run(packages, "browser-mcp.mjs", url=place.base() + "/mcp", page=served)
     assert "Hello Bob from the workspace" in result["text"]
     assert colours(result["square"]) == SQUARE
+
+
+def test_pages_in_many_scripts(docker_place):
+    """The image has fonts for them: no character looks as one that no font has."""
+    place = docker_place
+    place.browser("open", url="about:blank")
+    drawn = place.value("""() => Object.fromEntries(Object.entries(%s).map(([name, text]) => {
+        const canvas = Object.assign(document.createElement('canvas'), {width: 60, height: 60});
+        const context = canvas.getContext('2d');
+        context.font = '20px sans-serif';
+        context.fillText(text, 10, 40);
+        return [name, canvas.toDataURL()] }))""" % json.dumps(SCRIPTS))
+    assert len(set(drawn.values())) == len(SCRIPTS)
 
 
 # --- looking on ---
@@ -80,9 +102,8 @@ def observe(place, **body):
     return answer["result"]["url"]
 
 
-def test_a_person_looks(packages, place):
-    place.browser("open", url="data:text/html,<title>Seen</title><body style='background:teal'>"
-                              "<h1 style='font-size:90px;color:gold'>Seen</h1>")
+def test_a_person_looks(packages, place, served):
+    place.browser("open", url=served + "shown.html")
     shots = os.environ.get("CREEL_DOCS_SHOTS", "")
     result = place.run(packages, "browser.mjs", observe=observe(place), shots=shots)
     assert result["colours"] >= 3 and result["note"] == "view only"
@@ -131,15 +152,19 @@ def everything_that_is_said(place):
                     continue
                 yield str(path), path.read_bytes()
     for path in ("/v1/status", "/v1/sandboxes", "/v1/sandboxes?browser=true", "/v1/audit?limit=1000",
-                 place.path() + "/json/version", "/metrics", "/v1/sessions"):
-        try:
-            yield path, json.dumps(place.gateway.request("GET", path, token=ADMIN)[1]).encode()
-        except ValueError:  # not JSON
-            pass
+                 place.path() + "/json/version", "/metrics", "/v1/sessions", "/v1/tools", "/v1/explain"):
+        connection = UnixConnection(place.gateway.state / "creel.sock", 30)
+        connection.request("GET", path, headers={"Authorization": f"Bearer {ADMIN}"})
+        answer = connection.getresponse()
+        assert answer.status == 200, path
+        yield path, answer.read()
+        connection.close()
     for action in ("status", "tabs", "console"):
         yield action, json.dumps(place.browser(action)).encode()
     for arguments in (("audit", "--json"), ("sandbox", "list", "--browser", "--json"), ("sandbox", "explain")):
-        yield " ".join(arguments), place.gateway.creel(*arguments).stdout.encode()
+        done = place.gateway.creel(*arguments)
+        assert done.returncode == 0 and done.stdout, done.stderr
+        yield " ".join(arguments), done.stdout.encode()
 
 
 def test_the_password_is_nowhere_else(place):
