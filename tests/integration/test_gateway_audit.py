@@ -83,9 +83,15 @@ def test_elevations_and_approvals(gateway):
     assert (row["actor"], row["sender"], row["tool"]) == ("bot", "telegram:1", "exec")
     assert one(gateway, "call", "exec")["exit"] == 4
     assert gateway.invoke("exec", {"command": "true", "elevated": True}, token="bot", sender=MALLORY)[0] in (403, 404)
-    assert one(gateway, "elevation", "elevation.denied")["sender"] == "telegram:2"
+    refused = wait_for(lambda: rows(gateway, "call", "exec")[1:], "the refusal")[0]
+    assert (refused["sender"], refused["decision"], refused["reason"]) == ("telegram:2", "denied", "denied")
     assert gateway.request("POST", "/v1/sessions/main/directives", {"text": "/exec ask=always"})[0] == 200
     assert one(gateway, "session", "directive")["detail"] == {"exec": {"ask": "always"}}
+    assert gateway.request("POST", "/v1/sessions/main/directives", {"text": "/exec security=deny"})[0] == 200
+    assert gateway.creel("exec", "--elevated", "--sender", "telegram:1", "--", "true").returncode == 125
+    row = one(gateway, "elevation", "elevation.denied")
+    assert (row["sender"], row["rule"]) == ("telegram:1", "tools.exec.security")
+    assert gateway.request("POST", "/v1/sessions/main/directives", {"text": "/exec security=full"})[0] == 200
     argv = gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "true")
     pid = os.posix_spawn(argv[0], argv, gateway.env())
     asked = one(gateway, "approval", "approval.requested")
