@@ -169,4 +169,4 @@ class Gateway:
             self.process.wait(30)
         self.write_config()
         done = self.creel("sandbox", "recreate", "--all", "--force")
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)
