@@ -140,9 +140,13 @@ start_websockify() {
 	exec websockify "127.0.0.1:$(opt NOVNC_PORT 6080)" "127.0.0.1:$(opt VNC_PORT 5900)"
 }
 
+# At the container's edge, for who comes from that network alone.
 start_edge() {
-	exec socat "TCP-LISTEN:$cdp_port,fork,reuseaddr,bind=0.0.0.0,range=$(opt CDP_SOURCE_RANGE '')" \
-		"TCP:127.0.0.1:$debug_port"
+	case $source_range in
+	*:*) listen="TCP6-LISTEN:$cdp_port,bind=[::],ipv6only=1,range=[${source_range%/*}]/${source_range#*/}" ;;
+	*) listen="TCP4-LISTEN:$cdp_port,bind=0.0.0.0,range=$source_range" ;;
+	esac
+	exec socat "$listen,fork,reuseaddr,max-children=64" "TCP4:127.0.0.1:$debug_port" 2>/dev/null
 }
 
 trap 'trap "" TERM; kill 0; exit 1' TERM INT EXIT
@@ -163,7 +167,15 @@ if ! is_on HEADLESS 0; then
 	wait_for_display
 fi
 keep chromium start_chromium &
-[ -z "$(opt CDP_SOURCE_RANGE '')" ] || keep edge start_edge &
+source_range=$(opt CDP_SOURCE_RANGE '')
+if [ -n "$source_range" ]; then
+	command -v socat >/dev/null || {
+		say "there is no socat in this sandbox; install it there, or unset browser.cdpSourceRange"
+		exit 127
+	}
+	case $source_range in */*) ;; *:*) source_range=$source_range/128 ;; *) source_range=$source_range/32 ;; esac
+	keep edge start_edge &
+fi
 if is_on ENABLE_NOVNC 0; then
 	keep websockify start_websockify &
 	vnc=

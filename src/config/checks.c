@@ -10,6 +10,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "config/agents.h"
+#include "config/cidr.h"
 #include "config/isolation.h"
 #include "config/loader.h"
 #include "config/schema.h"
@@ -106,6 +107,16 @@ void check_sandbox(struct loader *l, struct doc_node *node)
 
 	check_network(l, doc_get(docker, "network"), join);
 	check_network(l, doc_get(doc_get(node, "browser"), "network"), join);
+}
+
+void check_cidr(struct loader *l, struct doc_node *node)
+{
+	const char *text = trim(l->arena, node->text);
+
+	if (*text != '\0' && !cidr_is_valid(text)) {
+		loader_error(l, node, "write it as 172.21.0.1/32 or fd00::/64",
+			"'%s' is no network of addresses", node->text);
+	}
 }
 
 void check_confined(struct loader *l, struct doc_node *node)

@@ -11,6 +11,7 @@ void check_sandbox(struct loader *l, struct doc_node *node); /* networks */
 void check_docker(struct loader *l, struct doc_node *node); /* memory and swap */
 void check_confined(struct loader *l, struct doc_node *node); /* "unconfined" */
 void check_env(struct loader *l, struct doc_node *node); /* names */
+void check_cidr(struct loader *l, struct doc_node *node);
 void check_binds(struct loader *l, struct doc_node *node);
 void check_memory(struct loader *l, struct doc_node *node);
 void check_ulimits(struct loader *l, struct doc_node *node); /* names */

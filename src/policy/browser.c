@@ -1,34 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Browser settings: the port beside the port, the range, and their way to another process. */
+/* Browser settings: the port beside the port, and their way to another process. */
 #include "policy/browser.h"
 
-#include <arpa/inet.h>
-#include <string.h>
-
-#include "base/num.h"
 #include "policy/view.h"
 
 uint16_t browser_debug_port(const struct browser_settings *settings)
 {
 	return (uint16_t)(settings->cdp_port < UINT16_MAX ? settings->cdp_port + 1
 							  : settings->cdp_port - 1);
-}
-
-bool browser_range_is_valid(const char *text)
-{
-	char address[INET_ADDRSTRLEN];
-	const char *slash = strchr(text, '/');
-	size_t len = slash != NULL ? (size_t)(slash - text) : strlen(text);
-	struct in_addr parsed;
-	uint32_t bits;
-
-	if (len >= sizeof(address)) {
-		return false;
-	}
-	memcpy(address, text, len);
-	address[len] = '\0';
-	return inet_pton(AF_INET, address, &parsed) == 1 &&
-	       (slash == NULL || num_parse_u32(slash + 1, 0, 32, &bits) == 0);
 }
 
 static json_t *list_json(const struct strv *list)

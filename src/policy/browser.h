@@ -40,9 +40,6 @@ enum {
  * listener has (reference 7.2). */
 uint16_t browser_debug_port(const struct browser_settings *settings);
 
-/* "10.0.0.0/8", an IPv4 network or address. false: it is none. */
-bool browser_range_is_valid(const char *text);
-
 /* For a process that has no configuration: a new reference, and back. *ret's strings point into json,
  * which must outlive it; arena has the lists. Members that are missing have their default. */
 json_t *browser_settings_json(const struct browser_settings *settings);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "config/cidr.h"
 #include "policy/text.h"
 #include "policy/view.h"
 
@@ -74,48 +75,21 @@ void decide_browser(struct view *v)
 
 /* --- the container --- */
 
-static size_t binds_add(struct view *v, enum view_level level, size_t count)
-{
-	const json_t *list = view_at(v, level, VIEW_BROWSER, "binds"), *item;
-	struct decision *d = v->decision;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		if (!json_is_string(item)) {
-			continue;
-		}
-		d->binds[count++] = (struct bind_entry){
-			.raw = json_string_value(item),
-			.key = view_key(
-				v, level, VIEW_BROWSER, arena_printf(v->arena, "binds[%zu]", i)),
-		};
-	}
-	return count;
-}
-
 /* Set at all, even to [], it replaces docker.binds (reference 1.3). */
 static void replace_binds(struct view *v)
 {
-	const json_t *defaults = view_at(v, VIEW_DEFAULTS, VIEW_BROWSER, "binds");
-	const json_t *agent = view_at(v, VIEW_AGENT, VIEW_BROWSER, "binds");
-	struct decision *d = v->decision;
+	enum view_level level;
 
-	if (defaults == NULL && agent == NULL) {
-		return;
+	if (view_get(v, VIEW_BROWSER, "binds", &level) != NULL) {
+		view_binds(v, VIEW_BROWSER);
+		(void)browser_get(v, "binds");
 	}
-	d->binds = arena_calloc(v->arena, json_array_size(defaults) + json_array_size(agent) + 1,
-		sizeof(*d->binds));
-	d->bind_count = binds_add(v, VIEW_DEFAULTS, 0);
-	d->bind_count = binds_add(v, VIEW_AGENT, d->bind_count);
-	(void)browser_get(v, "binds");
 }
 
 static void choose_network(struct view *v)
 {
 	struct decision *d = v->decision;
 	const char *network = browser_text(v, "network", d->config->brand->browser_network);
-	const char *folded = text_fold(v->arena, network);
 
 	/* A problem of docker.network is not the browser's. */
 	if (d->problem_key != NULL && strstr(d->problem_key, ".docker.network") != NULL) {
@@ -123,17 +97,7 @@ static void choose_network(struct view *v)
 		d->problem_key = NULL;
 	}
 	d->spec.network = network;
-	if (strcmp(folded, "host") == 0) {
-		view_problem(v, browser_key(v, "network"),
-			"network 'host' is refused: the browser would share the host's network; "
-			"use none, bridge or the name of a network");
-	}
-	if (strncmp(folded, "container:", 10) == 0 && !d->allow_namespace_join) {
-		view_problem(v, browser_key(v, "network"),
-			"network '%s' is refused: it joins another container's network; set "
-			"docker.dangerouslyAllowContainerNamespaceJoin to allow it",
-			network);
-	}
+	view_check_network(v, network, browser_key(v, "network"));
 }
 
 static void env_add(struct view *v, const char *name, const char *value)
@@ -211,6 +175,9 @@ void decide_browser_spec(struct view *v)
 	const char *prefix = browser_text(v, "containerPrefix", d->config->brand->browser_prefix);
 
 	d->spec.image = browser_text(v, "image", d->config->brand->browser_image);
+	if (d->spec.image[0] == '/') {
+		d->spec.native_root = d->spec.image; /* unpacked; no engine knows such a name */
+	}
 	d->spec.name = session_container_name(v->arena, prefix, d->scope, d->spec.scope_key);
 	view_provenance(v, "sandbox.containerName",
 		decision_provenance(d, BROWSER_FIELD("containerPrefix")));
@@ -220,9 +187,9 @@ void decide_browser_spec(struct view *v)
 	replace_binds(v);
 	add_env(v);
 	check_ports(v);
-	if (d->browser.source_range != NULL && !browser_range_is_valid(d->browser.source_range)) {
+	if (d->browser.source_range != NULL && !cidr_is_valid(d->browser.source_range)) {
 		view_problem(v, browser_key(v, "cdpSourceRange"),
-			"cdpSourceRange '%s' is not a network of IPv4 addresses, as 172.21.0.1/32 is",
+			"cdpSourceRange '%s' is no network of addresses, as 172.21.0.1/32 and fd00::/64 are",
 			d->browser.source_range);
 	}
 }

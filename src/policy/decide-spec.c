@@ -298,18 +298,7 @@ static void decide_network(struct view *v)
 	d->allow_namespace_join = docker_flag(v, "dangerouslyAllowContainerNamespaceJoin",
 		DOCKER_FIELD("dangerouslyAllowContainerNamespaceJoin"));
 	d->spec.network = network != NULL ? network : "none";
-	if (folds_to(v, d->spec.network, "host")) {
-		view_problem(v, docker_key(v, "network"),
-			"network 'host' is refused: the sandbox would share the host's network; "
-			"use none, bridge or the name of a network");
-	}
-	if (strncmp(text_fold(v->arena, d->spec.network), "container:", 10) == 0 &&
-		!d->allow_namespace_join) {
-		view_problem(v, docker_key(v, "network"),
-			"network '%s' is refused: it joins another container's network; set "
-			"docker.dangerouslyAllowContainerNamespaceJoin to allow it",
-			d->spec.network);
-	}
+	view_check_network(v, d->spec.network, docker_key(v, "network"));
 }
 
 static void decide_profile(struct view *v, const char *key, const char *field, const char *option)
@@ -335,35 +324,11 @@ static void decide_setup(struct view *v)
 	v->decision->spec.setup_command = text_is_blank(text) ? NULL : text;
 }
 
-static size_t binds_add(struct view *v, enum view_level level, size_t count)
-{
-	const json_t *list = view_at(v, level, VIEW_DOCKER, "binds"), *item;
-	struct decision *d = v->decision;
-	size_t i;
-
-	json_array_foreach(list, i, item)
-	{
-		if (!json_is_string(item)) {
-			continue;
-		}
-		d->binds[count++] = (struct bind_entry){
-			.raw = json_string_value(item),
-			.key = view_key(
-				v, level, VIEW_DOCKER, arena_printf(v->arena, "binds[%zu]", i)),
-		};
-	}
-	return count;
-}
-
 static void decide_binds(struct view *v)
 {
 	struct decision *d = v->decision;
-	size_t most = json_array_size(view_at(v, VIEW_DEFAULTS, VIEW_DOCKER, "binds")) +
-		      json_array_size(view_at(v, VIEW_AGENT, VIEW_DOCKER, "binds"));
 
-	d->binds = arena_calloc(v->arena, most + 1, sizeof(*d->binds));
-	d->bind_count = binds_add(v, VIEW_DEFAULTS, 0);
-	d->bind_count = binds_add(v, VIEW_AGENT, d->bind_count);
+	view_binds(v, VIEW_DOCKER);
 	(void)docker_get(v, "binds", DOCKER_FIELD("binds"));
 	d->allow_external_binds = docker_flag(v, "dangerouslyAllowExternalBindSources",
 		DOCKER_FIELD("dangerouslyAllowExternalBindSources"));
@@ -497,11 +462,11 @@ void decide_spec(struct view *v)
 	spec->label_prefix = v->decision->config->brand->label_prefix;
 	decide_binds(v);
 	decide_browser(v);
+	decide_native(v);
 	if (v->request->browser) {
 		decide_browser_spec(v);
 	}
 	decide_mounts(v);
-	decide_native(v);
 	spec->output_limit_chars = DEFAULT_OUTPUT_CHARS;
 	spec->ring_bytes = LIMIT_RING_DEFAULT;
 	view_provenance(v, "limits.outputChars", "default");

@@ -156,3 +156,50 @@ void view_init(struct view *v, struct decision *d, const struct decide_request *
 				: arena_printf(v->arena, "agents.list[%zu]", v->agent_index);
 	find_blocks(v);
 }
+
+static size_t binds_add(struct view *v, enum view_level level, enum view_block block, size_t count)
+{
+	const json_t *list = view_at(v, level, block, "binds"), *item;
+	struct decision *d = v->decision;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		if (!json_is_string(item)) {
+			continue;
+		}
+		d->binds[count++] = (struct bind_entry){
+			.raw = json_string_value(item),
+			.key = view_key(v, level, block, arena_printf(v->arena, "binds[%zu]", i)),
+		};
+	}
+	return count;
+}
+
+void view_binds(struct view *v, enum view_block block)
+{
+	struct decision *d = v->decision;
+	size_t most = json_array_size(view_at(v, VIEW_DEFAULTS, block, "binds")) +
+		      json_array_size(view_at(v, VIEW_AGENT, block, "binds"));
+
+	d->binds = arena_calloc(v->arena, most + 1, sizeof(*d->binds));
+	d->bind_count = binds_add(v, VIEW_DEFAULTS, block, 0);
+	d->bind_count = binds_add(v, VIEW_AGENT, block, d->bind_count);
+}
+
+void view_check_network(struct view *v, const char *network, const char *key)
+{
+	const char *folded = text_fold(v->arena, network);
+
+	if (strcmp(folded, "host") == 0) {
+		view_problem(v, key,
+			"network 'host' is refused: the sandbox would share the host's network; "
+			"use none, bridge or the name of a network");
+	}
+	if (strncmp(folded, "container:", 10) == 0 && !v->decision->allow_namespace_join) {
+		view_problem(v, key,
+			"network '%s' is refused: it joins another container's network; set "
+			"docker.dangerouslyAllowContainerNamespaceJoin to allow it",
+			network);
+	}
+}

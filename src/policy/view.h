@@ -54,6 +54,11 @@ void view_problem(struct view *v, const char *key, const char *fmt, ...) _printf
 /* The strings of a JSON list; numbers as text; others are left out. */
 void view_strings(struct arena *a, const json_t *list, struct strv *ret);
 
+/* decision->binds: the block's of all agents, then the agent's. */
+void view_binds(struct view *v, enum view_block block);
+/* Networks that no sandbox gets; key: where this one is configured. */
+void view_check_network(struct view *v, const char *network, const char *key);
+
 /* The parts of decide(), each in a file of its own. */
 void decide_spec(struct view *v);
 void decide_browser(struct view *v); /* decision->browser */

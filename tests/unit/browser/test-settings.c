@@ -10,21 +10,24 @@
 #include <string.h>
 
 #include "base/macro.h"
+#include "config/cidr.h"
 #include "policy/browser.h"
 
 static void source_ranges(void **state)
 {
-	static const char *const good[] = {"172.21.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "127.0.0.1"};
+	static const char *const good[] = {"172.21.0.1/32", "10.0.0.0/8", "0.0.0.0/0", "127.0.0.1",
+		"::1", "::1/128", "fd00::/64", "::/0"};
 	static const char *const bad[] = {"", "/", "10.0.0.0/33", "10.0.0/8", "10.0.0.0/",
-		"::1/128", "10.0.0.0/8,range=0", "10.0.0.0/8 x", "a.b.c.d", "10.0.0.0/-1",
+		"::1/129", "::1/-1", ":::", "fe80::1%eth0", "[::1]", "fd00::/64]",
+		"10.0.0.0/8,range=0", "10.0.0.0/8 x", "a.b.c.d", "10.0.0.0/-1",
 		"1000000000000000000000.1.1.1"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
-		assert_true(browser_range_is_valid(good[i]));
+		assert_true(cidr_is_valid(good[i]));
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
-		assert_false(browser_range_is_valid(bad[i]));
+		assert_false(cidr_is_valid(bad[i]));
 	}
 }
 
