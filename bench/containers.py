@@ -1,6 +1,7 @@
 """What lasting containers cost, on a private engine that is started for it."""
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,8 @@ else:
     WHY = why_not()
 
 LISTED = 200
+# `docker exec` through the original's gateway, which starts a client for each call.
+PEER_EXEC_MS = 94
 NAME = "creel-sbx-agent-main-main-6d9217fe"
 # As src/backend/docker/create.c asks for it.
 HARDENED = ["--read-only", "--network", "none", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
@@ -52,6 +55,27 @@ def run(report, measure, creel, directory, home, workspace, env, rounds):
         engine.stop()
 
 
+def gateway(report, directory, env, sandbox):
+    """The same calls through a gateway, beside the library and beside what another one takes."""
+    done = subprocess.run([directory / "bench/bench-http", directory / "src/init/creel-init",
+                           directory / "src/broker/creel-gateway", "300",
+                           json.dumps({**sandbox, "scope": "shared"})],
+                          env=env, capture_output=True, text=True, check=False)
+    report.say("### Tool calls in a live container, through a gateway (`bench-http`)")
+    report.say()
+    report.say("```")
+    report.say((done.stdout or done.stderr).rstrip())
+    report.say("```")
+    report.say()
+    found = re.search(r"^exec true\n.*\n  POST /tools/invoke +(\d+)", done.stdout, re.M)
+    if found:
+        report.say(f"exec is {PEER_EXEC_MS * 1000 / int(found[1]):.0f} times as fast as the peer's {PEER_EXEC_MS} ms "
+                   "(measured on the machine of the goals).")
+        report.say()
+    report.say("Goals: exec at most 1.3 × the library, and 70 times as fast as the peer's.")
+    report.say()
+
+
 def sections(report, measure, creel, docker, engine, directory, home, workspace, env, rounds):
     os.chown(workspace, 1000, 1000)
     config = json.dumps({"agents": {"defaults": {"sandbox": {
@@ -81,6 +105,7 @@ def sections(report, measure, creel, docker, engine, directory, home, workspace,
     report.say("Goals: exec at most 1.6 × `posix_spawn`, and at most a fiftieth of `docker exec`; files as in a "
                "native sandbox plus 100 µs.")
     report.say()
+    gateway(report, directory, env, json.loads(config)["agents"]["defaults"]["sandbox"])
     fill(engine, env, creel)
     report.table(f"{LISTED} sandboxes", measure({
         "creel sandbox list --json": [creel, "sandbox", "list", "--json"],
