@@ -301,6 +301,14 @@ static int fail_gateway(const struct cmd_call *call, int r, const struct error *
 	return fail_error(call, STATUS_CREEL, r == -EPERM ? CODE_REFUSED : CODE_SANDBOX, err);
 }
 
+/* body is taken over. */
+static int ask_gateway(const struct config *config, json_t *body, int *ret_fd, struct error *err)
+{
+	return gateway_client_upgrade(config,
+		&(struct gateway_request){.method = "POST", .path = "/v1/exec", .body = body},
+		"creel-frames", ret_fd, err);
+}
+
 /* Its sandboxes are held by it; environment and directory are its business too. */
 static int run_through_gateway(const struct cmd_call *call, struct decision *decision)
 {
@@ -309,7 +317,7 @@ static int run_through_gateway(const struct cmd_call *call, struct decision *dec
 	struct wire_spawn spawn;
 	struct error err;
 	int fd;
-	int r = gateway_client_exec(decision->config,
+	int r = ask_gateway(decision->config,
 		json_pack("{s:s,s:s,s:s?,s:s?}", "agentId", decision->agent_id, "sessionKey",
 			decision->session_key, "cwd", cwd, "workspace",
 			decision->workspace_given ? decision->spec.agent_workspace_dir : NULL),
@@ -338,7 +346,7 @@ static int run_elevated(
 	r = link_spawn_frame(&frame, 1, &spawn, &err);
 	if (r == 0) {
 		base64_add(&text, frame.data + FRAME_HEADER_SIZE, frame.len - FRAME_HEADER_SIZE);
-		r = gateway_client_exec(decision->config,
+		r = ask_gateway(decision->config,
 			json_pack("{s:s,s:s,s:s%,s:{s:s*,s:s*,s:s*}}", "agentId",
 				decision->agent_id, "sessionKey", decision->session_key, "spawn",
 				text.data, text.len, "sender", "provider", sender->provider, "id",

@@ -11,6 +11,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/mem.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "base/path.h"
@@ -189,24 +190,25 @@ static int refused(struct buf *in, size_t body, struct error *err)
 	const char *message = json_string_value(json_object_get(error, "message"));
 
 	(void)error_plain(
-		err, EPERM, "%s", message != NULL ? message : "the gateway refused the command");
+		err, EPERM, "%s", message != NULL ? message : "the gateway refused the request");
 	json_decref(answer);
 	return -EPERM;
 }
 
-int gateway_client_exec(const struct config *config, json_t *body, int *ret_fd, struct error *err)
+int gateway_client_upgrade(const struct config *config, const struct gateway_request *request,
+	const char *protocol, int *ret_fd, struct error *err)
 {
-	const struct gateway_request request = {"POST", "/v1/exec", body};
+	_cleanup_free_ char *headers =
+		xasprintf("Connection: Upgrade\r\nUpgrade: %s\r\n", protocol);
 	_cleanup_close_ int fd = FD_NONE;
 	_cleanup_buf_ struct buf in = {0};
 	size_t at = 0;
 	int status = 0, r = gateway_client_connect(config, &fd, err);
 
 	if (r == 0) {
-		r = send_request(
-			fd, &request, "Connection: Upgrade\r\nUpgrade: creel-frames\r\n", err);
+		r = send_request(fd, request, headers, err);
 	}
-	json_decref(body);
+	json_decref(request->body);
 	buf_init(&in, HEAD_MAX);
 	/* Byte by byte up to the end of the head: what is behind it is the stream's. */
 	while (r == 0 && (status = parse_head(&in, &at)) == 0) {

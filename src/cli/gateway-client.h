@@ -31,9 +31,10 @@ int gateway_client_result(const struct config *config, const struct gateway_requ
 void gateway_client_add_encoded(struct buf *out, const char *text);
 
 /*
- * POST /v1/exec: *ret_fd speaks frames from here on. -ENOENT as above; -EPERM: refused, and err says
- * why; others: it did not answer.
+ * A request that leaves HTTP: *ret_fd speaks the protocol from here on, blocking. -ENOENT as above; -EPERM:
+ * refused, and err says why; others: it did not answer.
  */
-int gateway_client_exec(const struct config *config, json_t *body, int *ret_fd, struct error *err);
+int gateway_client_upgrade(const struct config *config, const struct gateway_request *request,
+	const char *protocol, int *ret_fd, struct error *err);
 
 #endif
