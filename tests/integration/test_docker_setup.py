@@ -175,3 +175,16 @@ def test_wrong_settings(setup, env, words):
     ran = setup(**env)
     assert ran.returncode == 1 and words in ran.stderr
     assert not (setup.state / "gateway.token").exists()
+
+
+@pytest.mark.parametrize("prefix, word", [
+    ("CREEL", "1"), ("CREEL", "true"), ("CREEL", "YES"), ("CREEL", "On"),
+    ("OPENCLAW", "on"), ("CLAWDBOT", "1"), ("VERSO", "true"), ("EQUABOT", "yes")])
+def test_words_that_ask_for_sandboxes(home, prefix, word):
+    """Where sandboxes are wanted, the engine is the one behind the brand's socket; no engine is needed to see that."""
+    need(shutil.which("docker") is not None, "docker's command line is missing")
+    env = {**BASE_ENV, "HOME": str(home), f"{prefix}_SANDBOX": word, f"{prefix}_DOCKER_SOCKET": f"{home}/engine.sock"}
+    ran = subprocess.run([ROOT / "docker-setup.sh"], env=env, capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 1
+    assert f"no container engine answers at unix://{home}/engine.sock" in ran.stderr
+    assert list(home.iterdir()) == []

@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from gateway import ADMIN, Gateway
+from gateway import ADMIN, Gateway, wait_for
 
 
 @pytest.fixture
@@ -13,16 +13,23 @@ def gateway(home):
     gateway.finish()
 
 
-def test_a_call_runs_in_a_sandbox_that_stays(gateway):
-    gateway.start()
+def test_a_call_runs_in_a_sandbox_that_stays(gateway, backend):
+    gateway.use(backend).start()
     assert gateway.text("exec", command="echo hi > kept; hostname") != ""
     result = gateway.call("exec", command="cat kept")
     assert result["content"][0]["text"] == "hi"
-    assert result["details"]["sandbox"]["backend"] == "native"
+    assert result["details"]["sandbox"]["backend"] == backend.name
+    gateway.call("write", path="dir/written", content="by a tool\n")
+    assert gateway.text("exec", command="cat dir/written") == "by a tool"
+    ident = gateway.call("exec", command="read line; echo got $line", background=True)["details"]["sessionId"]
+    gateway.call("process", action="write", sessionId=ident, data="this\n")
+    wait_for(lambda: "got this" in gateway.text("process", action="log", sessionId=ident), "its answer")
     assert gateway.status()["sandboxes"] == 1
     assert gateway.stop() == 0
     gateway.start()
     assert gateway.text("exec", command="cat kept") == "hi"
+    assert gateway.text("read", path="dir/written") == "by a tool\n"
+    assert len(gateway.sandboxes()) == 1
 
 
 TOKENS = [
