@@ -72,12 +72,27 @@ static bool is_still_there(int fd)
 	return fstat(fd, &st) == 0 && st.st_nlink > 0;
 }
 
-static int open_lock(const char *path, const char *dir, bool create, struct error *err)
+/* Whoever took away the last sandbox took the instance's own directory along. */
+static int make_dirs(const char *base, const char *dir)
 {
-	int fd;
+	if (mkdir(dir, 0700) == 0 || errno == EEXIST) {
+		return 0;
+	}
+	if (errno == ENOENT && (mkdir(base, 0700) == 0 || errno == EEXIST)) {
+		return -EAGAIN;
+	}
+	return -errno;
+}
 
-	if (create && mkdir(dir, 0700) < 0 && errno != EEXIST) {
-		return error_set(err, errno, "cannot make the directory '%s' of a sandbox", dir);
+static int open_lock(
+	const char *path, const char *base, const char *dir, bool create, struct error *err)
+{
+	int fd, r = create ? make_dirs(base, dir) : 0;
+
+	if (r < 0) {
+		return r == -EAGAIN ? r
+				    : error_set(err, -r,
+					      "cannot make the directory '%s' of a sandbox", dir);
 	}
 	fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | (create ? O_CREAT : 0), 0600);
 	/* Between the two somebody may have removed the directory: then it is made again. */
@@ -94,7 +109,7 @@ int sandbox_home_lock(struct arena *arena, const char *base, const char *name, b
 	const char *path = path_join(arena, dir, "lock");
 
 	for (;;) {
-		_cleanup_close_ int fd = open_lock(path, dir, create, err);
+		_cleanup_close_ int fd = open_lock(path, base, dir, create, err);
 		int r;
 
 		if (fd == -EAGAIN) {

@@ -264,7 +264,8 @@ void lifecycle_prune(struct lifecycle *lifecycle, struct lifecycle_list *list,
 void lifecycle_prune_sometimes(struct lifecycle *lifecycle)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	const char *path = path_join(&arena, lifecycle->base, "pruned");
+	const char *state = lifecycle->config->state_dir;
+	const char *path = path_join(&arena, state, "sandbox/pruned");
 	struct lifecycle_pruned pruned;
 	struct lifecycle_list list;
 	struct stat st;
@@ -274,6 +275,8 @@ void lifecycle_prune_sometimes(struct lifecycle *lifecycle)
 		lifecycle_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 < PRUNE_EVERY_MS) {
 		return;
 	}
+	(void)mkdir(state, 0700);
+	(void)mkdir(path_join(&arena, state, "sandbox"), 0700);
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0 || futimens(fd, NULL) < 0) {
 		cleanup_closep(&fd);

@@ -114,6 +114,10 @@ struct lifecycle *lifecycle_close(struct lifecycle *lifecycle)
 {
 	if (lifecycle != NULL) {
 		(void)docker_client_stop(&lifecycle->client);
+		/* With the last sandbox the instance's directory goes, too; a full one stays. */
+		if (lifecycle->base != NULL) {
+			(void)rmdir(lifecycle->base);
+		}
 		lifecycle->registry = registry_close(lifecycle->registry);
 		arena_finish(&lifecycle->arena);
 		free(lifecycle);

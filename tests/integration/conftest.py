@@ -35,17 +35,3 @@ def host_can(creel_bin, tmp_path_factory):
     write_config(home)
     done = Sandbox(creel_bin, home, home)("true")
     need("user namespaces" not in done.stderr, f"no sandbox can start here: {done.stderr}")
-
-
-# What ordinary users cannot run yet: control groups of one's own need a delegation that a test machine does
-# not have.
-ROOT_ALONE = ("test_life_native",)
-
-
-def pytest_collection_modifyitems(items):
-    if os.getuid() == 0:
-        return
-    for item in items:
-        module = item.module.__name__.rsplit(".", 1)[-1]
-        if module.startswith(ROOT_ALONE):
-            item.add_marker(pytest.mark.skip(reason="tested as root alone so far"))

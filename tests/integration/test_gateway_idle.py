@@ -189,6 +189,7 @@ def test_idle_ones_are_pruned_by_the_gateway(home, backend):
         age(gateway, name, 3)
         gateway.start()
         wait_for(lambda: gateway.sandboxes() == [], "the idle one to go")
+        wait_for(lambda: rows(gateway, "prune"), "its row")
         [row] = rows(gateway, "prune")
         assert row["sandbox"] == name and row["actor"] == "gateway"
         # On request, too.

@@ -362,7 +362,7 @@ def test_idle_ones_go_by_themselves(life):
     os.utime(f"{home}/lock", (past, past))
     assert life("true").returncode == 0
     assert len(containers(life)) == 2  # pruned a moment ago
-    os.utime(os.path.join(os.path.dirname(home), "pruned"), (past, past))
+    os.utime(life.home / ".creel/sandbox/pruned", (past, past))
     assert life("true").returncode == 0
     assert containers(life) == [MAIN] and not os.path.exists(home)
 
