@@ -18,6 +18,10 @@ from support import BASE_ENV, need
 IMAGE = "creel-sandbox-browser:bookworm-slim"
 SESSION = "agent:main:main"
 
+# Who may something, but not drive the browser of SESSION.
+TOKENS = [{"name": "elsewhere", "token": "token-elsewhere", "agents": ["offline"]},
+          {"name": "reader", "token": "token-reader", "tools": ["read"]}]
+
 
 def agents(mark):
     """One whose browser has no network, one without Chromium's own sandbox, and one with a port for some; they can
@@ -92,7 +96,7 @@ class Place:
 
     def __init__(self, home, backend, network=None, **sandbox):
         self.backend, self.network, self.mark = backend, network, uuid.uuid4().hex
-        self.gateway = Gateway(home)
+        self.gateway = Gateway(home, tokens=[{"name": "admin", "token": ADMIN, "admin": True}, *TOKENS])
         self.gateway.prefix = network.prefix if network else ()
         self.gateway.sandbox.update(
             backend=backend, workspaceAccess="rw", browser={"enabled": True, "autoStartTimeoutMs": 60000}, **sandbox)

@@ -13,7 +13,7 @@ import pytest
 
 from gateway import ADMIN, Gateway, wait_for
 from network import LAN, METADATA, enter, inside
-from place import IMAGE, Refused, command_line, serve
+from place import IMAGE, TOKENS, Refused, command_line, serve
 
 PORTS = (5900, 6080, 9222, 9223)
 # Which of "host:port" answer, all asked at once.
@@ -133,12 +133,38 @@ def test_who_may_not_drive_it(place):
     assert upgrade(place, cdp) == 401
     assert upgrade(place, cdp, Authorization="Bearer wrong") == 401
     assert upgrade(place, f"{cdp}?token={ADMIN}") in (400, 401)
+    for token in TOKENS:
+        bearer = {"Authorization": f"Bearer {token['token']}"}
+        assert upgrade(place, cdp, **bearer) in (403, 404), token
+        for method, what in (("GET", "/json/version"), ("POST", "/observe")):
+            status, answer = place.gateway.request(method, place.path() + what, {} if method == "POST" else None,
+                                                   token=token["token"])
+            assert status in (403, 404) and "url" not in json.dumps(answer).lower(), answer
     for origin in ("http://evil.example", "null", "chrome-extension://abc", "http://127.0.0.1:1"):
         assert upgrade(place, cdp, **good, Origin=origin) == 403, origin
     for host in ("evil.example", "evil.example:80", "127.0.0.1.evil.example"):
         assert upgrade(place, cdp, **good, Host=host) in (400, 403, 421), host
     assert upgrade(place, "/novnc/ws/" + "0" * 48) == 404
     assert place.gateway.request("GET", "/novnc/t/" + "0" * 48)[0] == 404
+
+
+def test_what_opens_novnc_works_once(place):
+    """Each half of it, and for no other page."""
+    status, answer = place.gateway.request("POST", place.path() + "/observe", {}, token=ADMIN)
+    assert status == 200
+    ticket = "/" + answer["result"]["url"].split("/", 3)[3]
+    # Not as the other half, and not changed.
+    assert upgrade(place, ticket.replace("/t/", "/ws/")) == 404
+    assert place.gateway.request("GET", ticket[:-1] + ("0" if ticket[-1] != "0" else "1"))[0] == 404
+    with place.inside():
+        connection = http.client.HTTPConnection(*place.listen())
+        connection.request("GET", ticket)
+    page = connection.getresponse().read().decode()
+    assert place.gateway.request("GET", ticket)[0] == 404
+    stream = "/novnc/ws/" + page.split("novnc/ws/")[1].split('"')[0]
+    assert upgrade(place, stream, Origin="http://evil.example") == 403
+    assert upgrade(place, stream) == 101
+    assert upgrade(place, stream) == 404
 
 
 # --- pages ---
