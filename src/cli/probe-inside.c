@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Comparing what a process in the sandbox sees with what was decided. */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/fnv.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "cli/probe.h"
@@ -79,6 +82,45 @@ static bool drops_all(const struct sandbox_spec *spec)
 	return spec->backend == BACKEND_NATIVE;
 }
 
+/* A profile of somebody's own may let anything through. */
+static bool has_own_profile(const struct sandbox_spec *spec)
+{
+	for (size_t i = 0; i < spec->security_opt.count; i++) {
+		if (strncmp(spec->security_opt.items[i], "seccomp", strlen("seccomp")) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Within a container processes may trace each other: debuggers are let through there. */
+static bool may_pass(const struct sandbox_spec *spec, const char *name, size_t len)
+{
+	return spec->backend == BACKEND_DOCKER && len == strlen("ptrace") &&
+	       strncmp(name, "ptrace", len) == 0;
+}
+
+/* A filter that is there may still be another one. */
+static void check_calls(struct inside *in)
+{
+	_cleanup_buf_ struct buf through = {0};
+	const char *text = probe_section(in->look, "calls");
+
+	if (has_own_profile(in->spec)) {
+		return;
+	}
+	for (; *text != '\0'; text += strcspn(text, "\n") + 1) {
+		size_t len = strcspn(text, " \n");
+		uint64_t number = text[len] == ' ' ? num_leading_u64(text + len + 1) : 0;
+
+		if (number != EPERM && !may_pass(in->spec, text, len)) {
+			buf_addf(&through, "%s%.*s", through.len > 0 ? " " : "", (int)len, text);
+		}
+	}
+	add(in, "refused system calls that were let through", "none",
+		through.len > 0 ? through.data : "none");
+}
+
 static void check_privileges(struct inside *in)
 {
 	static const char *const sets[] = {"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"};
@@ -90,6 +132,7 @@ static void check_privileges(struct inside *in)
 	add(in, "no new privileges", "1", status_field(in, "NoNewPrivs"));
 	if (!in->spec->allow_missing[LAYER_SECCOMP]) {
 		add(in, "seccomp mode", "2", status_field(in, "Seccomp"));
+		check_calls(in);
 	}
 }
 
@@ -234,6 +277,44 @@ static bool reaches_host(const struct mount *mount)
 	return true;
 }
 
+/* "DEVICE INODE PLACE" of what is on top there; false: it could not be looked at. */
+static bool place_at(struct inside *in, const char *target, uint64_t *ret_dev, uint64_t *ret_ino)
+{
+	char *text = arena_strdup(&in->arena, probe_section(in->look, "places")), *save = NULL;
+	bool found = false;
+
+	for (char *line = strtok_r(text, "\n", &save); line != NULL;
+		line = strtok_r(NULL, "\n", &save)) {
+		uint64_t dev, ino;
+		int at = 0;
+
+		if (sscanf(line, "%" SCNx64 " %" SCNu64 " %n", &dev, &ino, &at) != 2) {
+			continue;
+		}
+		unescape(line + at);
+		if (strcmp(line + at, target) == 0) {
+			*ret_dev = dev;
+			*ret_ino = ino;
+			found = true;
+		}
+	}
+	return found;
+}
+
+/* Is it the very directory or file that was decided? Where either side may not look, nobody can say. */
+static void check_source(struct inside *in, const struct spec_mount *mount)
+{
+	struct stat st;
+	uint64_t dev, ino;
+
+	if (mount->source == NULL || stat(mount->source, &st) < 0 ||
+		!place_at(in, mount->target, &dev, &ino)) {
+		return;
+	}
+	add(in, arena_printf(&in->arena, "source of %s", mount->target), mount->source,
+		dev == st.st_dev && ino == st.st_ino ? mount->source : "something else");
+}
+
 static void check_others(struct inside *in, const struct mounts *mounts)
 {
 	_cleanup_buf_ struct buf found = {0};
@@ -257,6 +338,7 @@ static void check_mounts(struct inside *in)
 	check_mount(in, &mounts, "/run/creel/init", true);
 	for (size_t i = 0; i < in->spec->mount_count; i++) {
 		check_mount(in, &mounts, in->spec->mounts[i].target, in->spec->mounts[i].read_only);
+		check_source(in, &in->spec->mounts[i]);
 	}
 	for (size_t i = 0; i < in->spec->tmpfs.count; i++) {
 		const char *item = in->spec->tmpfs.items[i];
@@ -319,6 +401,24 @@ static void check_ulimit(struct inside *in, const struct spec_ulimit *limit)
 	}
 }
 
+/* One more where a control group, which is to be first, counts the same. */
+static void check_pids(struct inside *in)
+{
+	int64_t limit = in->spec->pids_limit;
+	const char *alone = arena_printf(&in->arena, "%" PRId64 ":%" PRId64, limit, limit);
+	const char *behind = arena_printf(&in->arena, "%" PRId64 ":%" PRId64, limit + 1, limit + 1);
+	const char *found = limit_of(in, "Max processes");
+
+	for (size_t i = 0; i < in->spec->ulimit_count; i++) {
+		if (strcmp(in->spec->ulimits[i].name, "nproc") == 0) {
+			return; /* compared as such */
+		}
+	}
+	if (in->spec->backend == BACKEND_NATIVE && limit > 0) {
+		add(in, "pids limit", alone, strcmp(found, behind) == 0 ? alone : found);
+	}
+}
+
 /* --- the rest --- */
 
 static void check_network(struct inside *in)
@@ -355,28 +455,53 @@ static bool has_line(const char *text, const char *line, size_t len)
 	return false;
 }
 
+/* The line "NAME=NUMBER" of a variable. */
+static const char *variable_in(const char *text, const char *name, size_t len)
+{
+	while (*text != '\0' && (strncmp(text, name, len) != 0 || text[len] != '=')) {
+		text += strcspn(text, "\n");
+		text += *text == '\n' ? 1 : 0;
+	}
+	return *text != '\0' ? text + len : NULL;
+}
+
+/* Values are compared, and not shown: both begin with '='. */
+static bool has_value(const char *found, const char *decided)
+{
+	char number[32];
+
+	(void)snprintf(number, sizeof(number), "=%016" PRIx64 "\n",
+		fnv_hash(decided[0] == '=' ? decided + 1 : decided));
+	return strncmp(found, number, strlen(number)) == 0;
+}
+
 static void check_environment(struct inside *in, const struct strv *env)
 {
 	const char *text = probe_section(in->look, "environment");
-	_cleanup_buf_ struct buf given = {0}, missing = {0}, more = {0};
+	_cleanup_buf_ struct buf given = {0}, missing = {0}, more = {0}, other = {0};
+	const char *found;
 
 	for (size_t i = 0; i < env->count; i++) {
 		size_t len = strcspn(env->items[i], "=");
 
 		buf_addf(&given, "%.*s\n", (int)len, env->items[i]);
-		if (!has_line(text, env->items[i], len)) {
+		found = variable_in(text, env->items[i], len);
+		if (found == NULL) {
 			buf_addf(&missing, " %.*s", (int)len, env->items[i]);
+		} else if (!has_value(found, env->items[i] + len)) {
+			buf_addf(&other, " %.*s", (int)len, env->items[i]);
 		}
 	}
 	while (*text != '\0') {
-		size_t n = strcspn(text, "\n");
+		size_t n = strcspn(text, "\n"), len = strcspn(text, "=\n");
 
-		if (given.len == 0 || !has_line(given.data, text, n)) {
-			buf_addf(&more, " %.*s", (int)n, text);
+		if (given.len == 0 || !has_line(given.data, text, len)) {
+			buf_addf(&more, " %.*s", (int)len, text);
 		}
 		text += n + (text[n] == '\n' ? 1 : 0);
 	}
 	add(in, "variables that are missing", "none", missing.len > 0 ? missing.data + 1 : "none");
+	add(in, "variables with other values", "none", other.len > 0 ? other.data + 1 : "none");
 	add(in, "other variables", "none", more.len > 0 ? more.data + 1 : "none");
 }
 
@@ -392,6 +517,7 @@ void probe_inside(struct probe *probe, const struct sandbox_spec *spec,
 	for (size_t i = 0; i < spec->ulimit_count; i++) {
 		check_ulimit(&in, &spec->ulimits[i]);
 	}
+	check_pids(&in);
 	check_network(&in);
 	check_environment(&in, env);
 	add(&in, "open descriptors", "0\n1\n2\n", probe_section(look, "descriptors"));

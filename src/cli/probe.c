@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <string.h>
 
+#include "backend/docker/counters.h"
 #include "base/buf.h"
 #include "base/own.h"
 #include "cli/place.h"
@@ -129,6 +130,18 @@ static int look_around(struct place *place, const char *cwd, const struct strv *
 	return r;
 }
 
+/* Of an engine on this very host: what the kernel was told in the end. */
+static void check_container_groups(const struct place *place, const struct decision *decision,
+	struct probe *probe, const json_t *inspected)
+{
+	int64_t pid =
+		json_integer_value(json_object_get(json_object_get(inspected, "State"), "Pid"));
+
+	if (docker_is_process_of(json_string_value(json_object_get(inspected, "Id")), pid)) {
+		probe_groups_of(probe, &decision->spec, place->acquired.missing, pid);
+	}
+}
+
 static int compare(
 	struct place *place, struct decision *decision, struct probe *probe, struct error *err)
 {
@@ -146,6 +159,10 @@ static int compare(
 	}
 	probe_inside(probe, &decision->spec, &(struct probe_look){out.data, out.len}, &env);
 	if (decision->spec.backend != BACKEND_DOCKER) {
+		const struct backend_sandbox *sandbox = &place->sandbox;
+
+		probe_groups_of(probe, &decision->spec, sandbox->missing,
+			sandbox->kept ? probe_child_of(sandbox->keeper) : sandbox->keeper);
 		return 0;
 	}
 	r = lifecycle_inspect(place->lifecycle, decision, &inspected, err);
@@ -155,6 +172,7 @@ static int compare(
 	}
 	if (r == 0) {
 		probe_engine(probe, &decision->spec, inspected);
+		check_container_groups(place, decision, probe, inspected);
 	}
 	json_decref(inspected);
 	return r;

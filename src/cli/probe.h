@@ -4,6 +4,8 @@
 #define CLI_PROBE_H
 
 #include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "policy/decide.h"
 
@@ -33,6 +35,15 @@ const char *probe_section(const struct probe_look *look, const char *name); /* "
 /* env: what the process was given. */
 void probe_inside(struct probe *probe, const struct sandbox_spec *spec,
 	const struct probe_look *look, const struct strv *env);
+/*
+ * The control groups of a sandbox's first process. root, lines: as cgroup_find() takes them; missing: layers that
+ * it may do without, and does. For probe_groups_of() pid is that process, as this one sees it.
+ */
+void probe_groups(struct probe *probe, const struct sandbox_spec *spec, const bool *missing,
+	const char *root, const char *lines);
+void probe_groups_of(
+	struct probe *probe, const struct sandbox_spec *spec, const bool *missing, int64_t pid);
+int64_t probe_child_of(int64_t keeper); /* 0: it has none, or it cannot be seen */
 void probe_engine(struct probe *probe, const struct sandbox_spec *spec, const json_t *inspected);
 
 #endif

@@ -5,13 +5,18 @@
  * Sections end in a byte 0: a name, a line feed, text.
  */
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fnv.h"
 #include "base/macro.h"
 #include "base/own.h"
 #include "init/internal.h"
@@ -68,12 +73,83 @@ static void print_descriptors(void)
 	}
 }
 
-/* Names are enough, and no secret is told. */
+/* Values as numbers that tell whether they are the same: no secret is told. */
 static void print_environment(void)
 {
 	(void)printf("environment\n");
 	for (char **entry = environ; *entry != NULL; entry++) {
-		(void)printf("%.*s\n", (int)strcspn(*entry, "="), *entry);
+		const char *value = strchr(*entry, '=');
+
+		(void)printf("%.*s=%016" PRIx64 "\n", (int)strcspn(*entry, "="), *entry,
+			fnv_hash(value != NULL ? value + 1 : ""));
+	}
+	(void)putchar('\0');
+}
+
+/* \040 and the like are what the kernel writes for blanks, proc(5). */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (const char *from = text; *from != '\0'; to++) {
+		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' &&
+			from[3] != '\0') {
+			*to = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) |
+				     (from[3] - '0'));
+			from += 4;
+		} else {
+			*to = *from++;
+		}
+	}
+	*to = '\0';
+}
+
+/* Which file or directory is at each place where something is mounted: "DEVICE INODE PLACE", as the kernel
+ * escapes it. What cannot be looked at has no line. */
+static void print_places(void)
+{
+	FILE *mounts = fopen("/proc/self/mountinfo", "re");
+	_cleanup_free_ char *line = NULL;
+	size_t size = 0;
+
+	(void)printf("places\n");
+	while (mounts != NULL && getline(&line, &size, mounts) > 0) {
+		char target[PATH_MAX], path[PATH_MAX];
+		struct stat st;
+
+		if (sscanf(line, "%*s %*s %*s %*s %4095s", target) != 1) {
+			continue;
+		}
+		(void)memcpy(path, target, strlen(target) + 1);
+		unescape(path);
+		if (stat(path, &st) == 0) {
+			(void)printf("%" PRIx64 " %" PRIu64 " %s\n", (uint64_t)st.st_dev,
+				(uint64_t)st.st_ino, target);
+		}
+	}
+	if (mounts != NULL) {
+		(void)fclose(mounts);
+	}
+	(void)putchar('\0');
+}
+
+/*
+ * Calls that a filter of ours refuses, with arguments that make them fail otherwise: "NAME ERRNO". None does
+ * anything where it is let through.
+ */
+static void print_calls(void)
+{
+	static const struct {
+		const char *name;
+		long number;
+	} calls[] = {{"add_key", SYS_add_key}, {"keyctl", SYS_keyctl}, {"ptrace", SYS_ptrace},
+		{"setns", SYS_setns}, {"pidfd_getfd", SYS_pidfd_getfd}};
+
+	(void)printf("calls\n");
+	for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+		long r = syscall(calls[i].number, -1L, -1L, 0L, 0L, -1L);
+
+		(void)printf("%s %d\n", calls[i].name, r < 0 ? errno : 0);
 	}
 	(void)putchar('\0');
 }
@@ -89,6 +165,8 @@ int look_print(void)
 	copy_file("network", "/proc/self/net/dev");
 	print_namespaces();
 	print_environment();
+	print_places();
+	print_calls();
 	(void)printf("workdir\n%s%c", getcwd(cwd, sizeof(cwd)) != NULL ? cwd : "", '\0');
 	return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

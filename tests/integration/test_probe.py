@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 from life import PREFIX, Life
+from test_denied import need_control_group
 
 MAIN = f"{PREFIX}agent-main-main-6d9217fe"
 
@@ -94,6 +95,29 @@ def test_a_container_that_was_changed_is_found_out(docker_life):
     done = life.cli("sandbox", "explain", "--probe", "--workspace", life.workspace)
     assert done.returncode == 1
     assert "  DIFFERENT  pids limit (engine): decided '512', found '77'\n" in done.stdout
+
+
+def test_limits_of_control_groups_are_compared(native):
+    need_control_group("memory")
+    need_control_group("cpu")
+    native.configure(docker={"memory": "64m", "cpus": 0.5, "pidsLimit": 50})
+    different, checks = probe(native)
+    assert different == []
+    found = {c["check"]: c["found"] for c in checks if c["from"] == "control group"}
+    assert found == {"memory": str(64 << 20), "cpu quota": "50000"}
+    assert next(c for c in checks if c["check"] == "pids limit")["decided"] == "50:50"
+
+
+def test_another_file_in_place_of_the_source_is_found_out(docker_life, tmp_path):
+    """What was mounted stays mounted; what is decided is the path."""
+    life = docker_life
+    (tmp_path / "file").write_text("one")
+    keys = {"binds": [f"{tmp_path}/file:/data:ro"], "dangerouslyAllowExternalBindSources": True}
+    life.configure(docker=keys)
+    assert probe(life)[0] == []
+    (tmp_path / "new").write_text("two")
+    (tmp_path / "new").rename(tmp_path / "file")
+    assert [c["check"] for c in probe(life)[0]] == ["source of /data"]
 
 
 def test_without_a_sandbox_there_is_nothing_to_probe(native):

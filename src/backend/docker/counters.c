@@ -20,16 +20,25 @@ static bool is_of(const char *id, int64_t pid, char lines[LINES_SIZE])
 {
 	char path[40];
 
+	if (id == NULL || strlen(id) != ID_LENGTH || pid <= 1 || pid > INT_MAX) {
+		return false;
+	}
 	(void)snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
 	return sys_read_file(AT_FDCWD, path, lines, LINES_SIZE) > 0 && strstr(lines, id) != NULL;
+}
+
+bool docker_is_process_of(const char *id, int64_t pid)
+{
+	char lines[LINES_SIZE];
+
+	return is_of(id, pid, lines);
 }
 
 bool docker_counters_open(const char *id, int64_t pid, struct denial_fds *ret)
 {
 	char lines[LINES_SIZE], memory[PATH_MAX], pids[PATH_MAX];
 
-	if (id == NULL || strlen(id) != ID_LENGTH || pid <= 1 || pid > INT_MAX ||
-		!is_of(id, pid, lines)) {
+	if (!is_of(id, pid, lines)) {
 		return false;
 	}
 	if (!cgroup_find(CGROUP_ROOT, lines, CGROUP_MEMORY, memory)) {

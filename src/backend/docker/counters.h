@@ -12,6 +12,7 @@
  * pid is what the engine says, and worth as much as the engine's host is ours: it is believed when this process
  * is in control groups that bear the container's id. false: nothing can be read.
  */
+bool docker_is_process_of(const char *id, int64_t pid);
 bool docker_counters_open(const char *id, int64_t pid, struct denial_fds *ret);
 
 #endif

@@ -7,8 +7,10 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/buf.h"
 #include "base/macro.h"
@@ -51,12 +53,24 @@ static const char good[] =
 	"4 1 0:2 / /tmp rw - tmpfs tmpfs rw\n"
 	"5 1 8:1 /i /run/creel/init ro - ext4 /dev/x rw\n"
 	"6 1 0:3 / /proc rw - proc proc rw\n#"
-	"limits\nLimit    Soft Limit   Hard Limit   Units\nMax open files   64    128     files\n#"
+	"limits\nLimit    Soft Limit   Hard Limit   Units\nMax open files   64    128     files\n"
+	"Max processes   101    101     processes\n#"
 	"network\nInter-| face |\n"
 	"    lo:       0       0\n#"
 	"namespaces\ncgroup:[1]\nipc:[2]\nmnt:[3]\nnet:[4]\npid:[5]\nuser:[6]\nuts:[7]\n#"
-	"environment\nPATH\nA\n#"
+	"environment\nPATH=1e38b39ca6823f4b\nA=af63ac4c86019afc\n#"
+	"calls\nadd_key 1\nptrace 1\n#"
 	"workdir\n/workspace#";
+
+static const char *good_look(void)
+{
+	static char text[sizeof(good)];
+
+	for (size_t i = 0; i < sizeof(good); i++) {
+		text[i] = good[i] == '#' ? '\0' : good[i];
+	}
+	return text;
+}
 
 /* good with one text in place of another. */
 static void look_at(const char *from, const char *to, struct probe *ret)
@@ -132,8 +146,12 @@ static void each_difference_inside_is_found(void **state)
 		{"/da\\040ta ro,nosuid", "/other ro", "mount /da ta"},
 		{"64    128", "64    256", "ulimit nofile"},
 		{"    lo:", "  eth0: 1\n    lo:", "network interfaces"},
-		{"PATH\nA\n", "PATH\n", "variables that are missing"},
-		{"PATH\nA\n", "PATH\nA\nSECRET\n", "other variables"},
+		{"\nA=af63ac4c86019afc", "", "variables that are missing"},
+		{"A=af63ac4c86019afc", "A=1e38b39ca6823f4b", "variables with other values"},
+		{"\nA=", "\nSECRET=1\nA=", "other variables"},
+		{"ptrace 1", "ptrace 5", "refused system calls that were let through"},
+		{"101    101", "102    102", "pids limit"},
+		{"101    101", "unlimited    unlimited", "pids limit"},
 		{"0\n1\n2\n", "0\n1\n2\n7\n", "open descriptors"},
 		{"workdir\n/workspace", "workdir\n/", "working directory"},
 	};
@@ -147,6 +165,47 @@ static void each_difference_inside_is_found(void **state)
 			fail_msg("row %zu: '%s' differs first, not '%s'", i,
 				first_difference(&probe), rows[i].check);
 		}
+		probe_finish(&probe);
+	}
+}
+
+/* The sandbox is as it is: what is false is the decision. */
+static void each_falsified_decision_is_found(void **state)
+{
+	static const struct spec_mount other_access[] = {
+		{.kind = MOUNT_WORKSPACE, .target = "/workspace", .read_only = true}};
+	static const struct spec_mount other_place[] = {
+		{.kind = MOUNT_BIND, .target = "/elsewhere", .read_only = true}};
+	static const struct spec_ulimit other_limit[] = {{.name = "nofile", .soft = 1, .hard = 1}};
+	static const char *other_tmpfs[] = {"/var/tmp", NULL}, *other_env[] = {"PATH=/sbin", NULL};
+	const struct strv env = {.items = env_items, .count = 2};
+	struct probe_look look = {.data = good_look(), .len = sizeof(good) - 1};
+	struct sandbox_spec lies[9];
+	static const char *const found[] = {"user", "working directory", "mount /",
+		"mount /workspace", "mount /elsewhere", "tmpfs /var/tmp", "ulimit nofile",
+		"pids limit", "variables with other values"};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+		lies[i] = spec;
+	}
+	lies[0].user = "0:0";
+	lies[1].workdir = "/";
+	lies[2].read_only_root = false;
+	lies[3].mounts = other_access;
+	lies[3].mount_count = 1;
+	lies[4].mounts = other_place;
+	lies[4].mount_count = 1;
+	lies[5].tmpfs = (struct strv){.items = other_tmpfs, .count = 1};
+	lies[6].ulimits = other_limit;
+	lies[7].pids_limit = 7;
+	for (size_t i = 0; i < ARRAY_SIZE(lies); i++) {
+		const struct strv false_env = {.items = other_env, .count = 1};
+		struct probe probe = {.checks = json_array()};
+
+		probe_inside(&probe, &lies[i], &look, i == 8 ? &false_env : &env);
+		assert_true(probe.different > 0);
+		assert_string_equal(first_difference(&probe), found[i]);
 		probe_finish(&probe);
 	}
 }
@@ -226,12 +285,65 @@ static void each_difference_of_an_engine_is_found(void **state)
 	}
 }
 
+static void put_group(const char *root, const char *dir, const char *name, const char *value)
+{
+	char path[256];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", root, dir);
+	(void)mkdir(path, 0755);
+	(void)snprintf(path, sizeof(path), "%s/%s/%s", root, dir, name);
+	file = fopen(path, "we");
+	assert_non_null(file);
+	assert_true(fputs(value, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void check_groups(const char *root, const char *lines, const char *pids, const char *differs)
+{
+	static const bool nothing[LAYER_COUNT_];
+	struct sandbox_spec limited = spec;
+	struct probe probe = {.checks = json_array()};
+
+	limited.backend = BACKEND_DOCKER;
+	limited.cpu_millis = 500;
+	limited.pids_limit = atoi(pids);
+	probe_groups(&probe, &limited, nothing, root, lines);
+	assert_int_equal(json_array_size(probe.checks), 3);
+	assert_string_equal(first_difference(&probe), differs);
+	probe_finish(&probe);
+}
+
+static void groups_of_both_versions_are_compared(void **state)
+{
+	char root[] = "/tmp/creel-probe-XXXXXX", command[64];
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	put_group(root, "two", "memory.max", "1048576\n");
+	put_group(root, "two", "cpu.max", "50000 100000\n");
+	put_group(root, "two", "pids.max", "100\n");
+	check_groups(root, "0::/two\n", "100", "none");
+	check_groups(root, "0::/two\n", "99", "pids limit");
+	check_groups(root, "0::/gone\n", "100", "memory");
+	put_group(root, "two", "cpu.max", "max 100000\n");
+	check_groups(root, "0::/two\n", "100", "cpu quota");
+	put_group(root, "memory", "memory.limit_in_bytes", "1048576\n");
+	put_group(root, "cpu", "cpu.cfs_quota_us", "50000\n");
+	put_group(root, "pids", "pids.max", "max\n");
+	check_groups(root, "3:memory:/\n2:cpu,cpuacct:/\n1:pids:/\n", "100", "pids limit");
+	(void)snprintf(command, sizeof(command), "rm -r %s", root);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(all_is_as_decided),
 		cmocka_unit_test(each_difference_inside_is_found),
+		cmocka_unit_test(each_falsified_decision_is_found),
 		cmocka_unit_test(each_difference_of_an_engine_is_found),
+		cmocka_unit_test(groups_of_both_versions_are_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
