@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a container engine may answer. Each line of the input is one answer: a byte for the status, then the
- * body; when they are used up the connection breaks. engine_call() is put aside: HTTP is libcurl's.
+ * body; when they are used up the connection breaks. engine_call() is put aside, for HTTP is libcurl's, and
+ * so is what tells engines apart.
  */
 #include <assert.h>
 #include <errno.h>
@@ -14,8 +15,17 @@
 static const uint8_t *rest;
 static size_t left;
 
+static bool podman;
+
 int __wrap_engine_call(struct engine *engine, const struct engine_call *call,
 	struct engine_answer *ret, struct error *err);
+bool __wrap_engine_is_podman(const struct engine *engine);
+
+bool __wrap_engine_is_podman(const struct engine *engine)
+{
+	(void)engine;
+	return podman;
+}
 
 int __wrap_engine_call(struct engine *engine, const struct engine_call *call,
 	struct engine_answer *ret, struct error *err)
@@ -109,6 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0) {
 		return 0;
 	}
+	podman = (data[0] & 2) != 0;
 	rest = data + 1;
 	left = size - 1;
 	if (data[0] < 128) {
