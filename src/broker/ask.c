@@ -319,7 +319,7 @@ static void op_approval_decide(struct request *r, json_t *args)
 	}
 	if (approvals_decide(r, id, allow) < 0) {
 		request_fail(r, TOOL_FAIL_NOT_FOUND,
-			"no command waits under that id; perhaps its 120 s are over", NULL);
+			"no command waits under that id; perhaps its time is over", NULL);
 		return;
 	}
 	request_reply(r, json_pack("{s:s,s:s}", "id", id, "decision", decision), 0, NULL, 0);

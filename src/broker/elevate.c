@@ -22,7 +22,7 @@
 #include "wire/relay.h"
 
 enum {
-	APPROVAL_TIMEOUT_S = 120, /* then it is refused */
+	APPROVAL_SECONDS = 120, /* gateway.approvalSeconds when it is not configured */
 	APPROVALS_MAX = 256, /* nobody answers more */
 	ID_BYTES = 8,
 	COMMAND_SHOWN = 2000,
@@ -34,7 +34,7 @@ struct approval {
 	char id[2 * ID_BYTES + 1];
 	struct wire_bytes payload; /* of the request's arena */
 	const char *command, *cwd;
-	int64_t created_ms;
+	int64_t created_ms, seconds;
 	struct event *timeout;
 };
 
@@ -161,7 +161,7 @@ static json_t *approval_json(const struct approval *a)
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "id", a->id, "agentId",
 		r->ref.agent_id, "sessionKey", r->ref.key, "command", a->command, "cwd", a->cwd,
 		"requestedBy", r->principal.name, "createdMs", (json_int_t)a->created_ms,
-		"expiresMs", (json_int_t)a->created_ms + APPROVAL_TIMEOUT_S * INT64_C(1000));
+		"expiresMs", (json_int_t)(a->created_ms + a->seconds * 1000));
 }
 
 json_t *approvals_list(struct request *request)
@@ -200,9 +200,13 @@ static void settle(struct approval *a, bool allow, const char *by, const char *w
 
 static void on_timeout(evutil_socket_t fd, short events, void *arg)
 {
+	struct approval *a = arg;
+	_cleanup_free_ char *why =
+		xasprintf("nobody approved the command within %lld s", (long long)a->seconds);
+
 	(void)fd;
 	(void)events;
-	settle(arg, false, "timeout", "nobody approved the command within 120 s");
+	settle(a, false, "timeout", why);
 }
 
 int approvals_decide(struct request *request, const char *id, bool allow)
@@ -223,7 +227,8 @@ static void ask_person(
 	struct request *request, struct wire_bytes payload, const char *command, const char *cwd)
 {
 	struct broker *broker = request->broker;
-	struct timeval timeout = {.tv_sec = APPROVAL_TIMEOUT_S};
+	const json_t *seconds = config_get(broker->config, "gateway.approvalSeconds");
+	struct timeval timeout = {0};
 	unsigned char bytes[ID_BYTES];
 	struct approval *a;
 	json_t *detail;
@@ -241,6 +246,8 @@ static void ask_person(
 		.command = command,
 		.cwd = cwd,
 		.created_ms = broker_wall_ms(),
+		.seconds =
+			json_is_integer(seconds) ? json_integer_value(seconds) : APPROVAL_SECONDS,
 	};
 	if (a->next != NULL) {
 		a->next->slot = &a->next;
@@ -250,6 +257,7 @@ static void ask_person(
 	randombytes_buf(bytes, sizeof(bytes));
 	(void)sodium_bin2hex(a->id, sizeof(a->id), bytes, sizeof(bytes));
 	a->timeout = evtimer_new(broker->base, on_timeout, a);
+	timeout.tv_sec = (time_t)a->seconds;
 	(void)event_add(a->timeout, &timeout);
 	detail = json_pack("{s:s,s:s,s:s}", "id", a->id, "command", command, "cwd", cwd);
 	broker_record(broker, request, "approval.requested",

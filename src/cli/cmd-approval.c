@@ -122,10 +122,9 @@ const struct cmd cmd_approval_list = {
 	.operands = "",
 	.failed_status = STATUS_FAILED,
 	.args_size = sizeof(struct common_args),
-	.description =
-		"Commands that are to run on the host, outside of every sandbox, where "
-		"tools.exec.ask or the session says that a person is asked. Each waits 120 s and is "
-		"refused then.",
+	.description = "Commands that are to run on the host, outside of every sandbox, where "
+		       "tools.exec.ask or the session says that a person is asked. Each waits for "
+		       "gateway.approvalSeconds (120) and is refused then.",
 	.run = run_list,
 };
 

@@ -691,6 +691,9 @@ const struct schema_row schema_rows[] = {
 		.since = "creel",
 		.doc = "A sandbox in which nothing was at work for so long is let go of: it goes on, and "
 		       "`prune` counts from then."},
+	{.path = "gateway.approvalSeconds", .type = SCHEMA_INT, .min = 1, .max = 86400,
+		.def = "120", .since = "creel",
+		.doc = "How long a command on the host waits for a person's word before it is refused."},
 	{.path = "gateway.tokens", .type = SCHEMA_LIST, .since = "creel",
 		.doc = "Who may call, and what each may do."},
 	{.path = "gateway.tokens[]", .type = SCHEMA_OBJECT, .since = "creel", .check = check_token,

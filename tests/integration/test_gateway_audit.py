@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import subprocess
 
 import pytest
 
@@ -134,3 +135,17 @@ def test_the_life_of_sandbox_session_and_gateway(gateway):
     gateway.stop()
     assert one(gateway, "gateway", "start") and one(gateway, "gateway", "stop")
     assert gateway.creel("audit", "verify").returncode == 0
+
+
+def test_it_is_followed(gateway):
+    gateway.call("exec", command="true")
+    one(gateway, "call")
+    argv = gateway.creel_argv("audit", "--follow", "--json", "--kind", "call")
+    with subprocess.Popen(argv, env=gateway.env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as reader:
+        try:
+            assert json.loads(reader.stdout.readline())["tool"] == "exec"
+            gateway.call("write", path="a\nb", content='{"kind":"call"}\n')
+            row = json.loads(reader.stdout.readline())
+            assert row["tool"] == "write" and row["prev"]
+        finally:
+            reader.kill()

@@ -1,5 +1,6 @@
 """The gateway's two processes: who may call what, and where a call runs."""
 import json
+import signal
 
 import pytest
 
@@ -114,3 +115,17 @@ def test_a_socket_path_that_is_too_long(home):
     assert gateway.process.wait(30) == 1
     said = gateway.said()
     assert str(path) in said and "107 bytes" in said and "set gateway.socket" in said
+
+
+def test_only_the_first_call_needs_the_broker(gateway):
+    """A caller who was granted a sandbox works on while the broker stands still."""
+    gateway.start()
+    gateway.call("exec", command="echo x > file")
+    gateway.process.send_signal(signal.SIGSTOP)
+    try:
+        assert gateway.text("exec", command="cat file") == "x"
+        assert gateway.text("read", path="file") == "x\n"
+        assert gateway.call("edit", path="file", oldText="x", newText="y")
+    finally:
+        gateway.process.send_signal(signal.SIGCONT)
+    assert gateway.text("exec", session="another", command="echo new") == "new"

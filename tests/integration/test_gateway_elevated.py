@@ -108,6 +108,17 @@ def test_a_person_is_asked(gateway, decision, expected):
     assert gateway.creel("approval", decision, pending[0]["id"]).returncode == 1
 
 
+def test_nobody_answers(gateway):
+    before = gateway.status()["configGeneration"]
+    gateway.settings["approvalSeconds"] = 1
+    gateway.write_config()
+    wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    status, body = run(gateway, elevated=True)
+    assert status != 200 and "nobody approved the command within 1 s" in body["error"]["message"]
+    assert approvals(gateway) == []
+
+
 # --- the command line ----------------------------------------------------------------------------
 
 def elevated(gateway, *command, sender="telegram:1", **kwargs):
