@@ -6,6 +6,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tarfile
 import tempfile
 import time
 from pathlib import Path
@@ -35,6 +36,16 @@ def why_not():
     missing = [name for name in ("dockerd", "containerd", "runc", "iptables", "mmdebstrap", "curl")
                if shutil.which(name) is None]
     return f"missing: {' '.join(missing)}" if missing else None
+
+
+def write_small_root(path, *programs):
+    """A shell and a few programs of this host's with their libraries, as a tar: an image that is there at once."""
+    programs = [shutil.which(name) for name in ("sh", *programs)]
+    listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
+    files = {word for word in listed.replace(":", " ").split() if word.startswith("/")}
+    with tarfile.open(path, "w") as out:
+        for name in sorted({*files, *programs, "/bin/sh"}):
+            out.add(os.path.realpath(name), name)
 
 
 class Engine:

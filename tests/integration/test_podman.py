@@ -3,14 +3,13 @@ import os
 import shutil
 import signal
 import subprocess
-import tarfile
 import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
-from engine import Engine
+from engine import Engine, write_small_root
 from life import PREFIX, Life
 from support import need
 
@@ -57,15 +56,8 @@ class Podman(Engine):
         raise RuntimeError("podman did not start:\n" + (self.dir / "log").read_text()[-3000:])
 
     def make_image(self):
-        """A shell and a few programs with their libraries: enough, and there at once."""
         tar = self.dir / "root.tar"
-        programs = [shutil.which(name) for name in ("sh", "cat", "id", "mount", "sleep")]
-        listed = subprocess.run(["ldd", *programs], capture_output=True, text=True, check=True).stdout
-        files = {word for word in listed.replace(":", " ").split() if word.startswith("/")}
-        with tarfile.open(tar, "w") as out:
-            for name in sorted({*files, *programs}):
-                out.add(os.path.realpath(name), name)
-            out.add(os.path.realpath("/bin/sh"), "/bin/sh")
+        write_small_root(tar, "cat", "id", "mount", "sleep")
         done = subprocess.run([*self.podman, "import", "--quiet", tar, IMAGE], env=self.env,
                               capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
