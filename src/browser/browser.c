@@ -288,9 +288,9 @@ bool browser_was_started(const struct browser *b)
 	return b->starting;
 }
 
-void browser_stop(struct browser *b)
+bool browser_stop(struct browser *b)
 {
-	service_stop(b);
+	return service_stop(b);
 }
 
 struct link *browser_link(const struct browser *b)

@@ -77,7 +77,9 @@ typedef void (*browser_up_fn)(void *arg, const char *error);
 void browser_want(struct browser *browser, bool start, browser_up_fn fn, void *arg);
 void browser_forget(struct browser *browser, void *arg);
 bool browser_is_up(const struct browser *browser);
-void browser_stop(struct browser *browser); /* its processes end */
+/* Its processes end, those of an earlier gateway, too: BROWSER_EVENT_STOPPED says when. false: nothing
+ * runs that could end. */
+bool browser_stop(struct browser *browser);
 /* Its services were started for what was asked for last: when that failed, they are of no use. */
 bool browser_was_started(const struct browser *browser);
 unsigned browser_restarts(const struct browser *browser); /* services that died and came back */
@@ -107,7 +109,8 @@ uint32_t browser_command(struct browser *browser, const struct browser_tab *tab,
 	json_t *params, cdp_done_fn done, void *arg);
 void browser_forget_command(struct browser *browser, uint32_t id);
 
-/* Not the browser's: a tab became ready, or is about to go. */
+/* Not the browser's: a tab became ready, or is about to go; its services have ended. */
+#define BROWSER_EVENT_STOPPED "Creel.stopped"
 #define BROWSER_EVENT_READY "Creel.tabReady"
 #define BROWSER_EVENT_GONE "Creel.tabGone"
 

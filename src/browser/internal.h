@@ -38,6 +38,7 @@ struct browser {
 	/* The services, service.c. */
 	uint32_t service; /* stream; 0: none of ours */
 	bool service_ended;
+	uint32_t stopping; /* stream of what ends an earlier gateway's; 0: none */
 	struct buf service_tail; /* the end of what it printed */
 	unsigned restarts;
 	char passwords[2][BROWSER_PASSWORD_SIZE];
@@ -64,7 +65,7 @@ struct browser {
 
 /* service.c */
 void service_start(struct browser *b);
-void service_stop(struct browser *b);
+bool service_stop(struct browser *b);
 void service_forget(struct browser *b); /* its callbacks end, it goes on */
 
 /* tabs.c: one event. */

@@ -14,7 +14,11 @@
 enum {
 	TAIL_MAX = 2000,
 	SERVICE_RING = 64 * 1024,
+	STOP_MS = 10000,
+	EARLIER = 75, /* another supervisor is there already, whose browser is reached as well */
 };
+
+static void on_stopped(struct browser *b);
 
 static void count_restarts(struct browser *b, const char *text, size_t len)
 {
@@ -55,13 +59,15 @@ static void on_exited(void *arg, const struct wire_exited *exited)
 	struct browser *b = arg;
 	uint32_t stream = b->service;
 
-	/* 75: another one is there already, whose browser is reached as well. */
-	if (exited->code == 75) {
+	if (exited->code == EARLIER) {
 		b->service = 0;
 	} else {
 		on_end(b);
 	}
 	link_forget(b->link, stream);
+	if (exited->code != EARLIER) {
+		on_stopped(b);
+	}
 }
 
 static void on_failed(void *arg, const struct wire_failed *failed)
@@ -122,11 +128,69 @@ void service_start(struct browser *b)
 	}
 }
 
-void service_stop(struct browser *b)
+/* --- the end --- */
+
+static void on_stopped(struct browser *b)
+{
+	b->stopping = 0;
+	if (b->state != BROWSER_DOWN) {
+		browser_broken(b, "the browser was stopped");
+	}
+	browser_tell(b, NULL, BROWSER_EVENT_STOPPED, NULL);
+}
+
+static void on_killed(void *arg, const struct wire_exited *exited)
+{
+	struct browser *b = arg;
+
+	(void)exited;
+	link_forget(b->link, b->stopping);
+	on_stopped(b);
+}
+
+static void on_kill_failed(void *arg, const struct wire_failed *failed)
+{
+	(void)failed;
+	on_stopped(arg);
+}
+
+static void on_kill_lost(void *arg, const struct error *why)
+{
+	(void)why;
+	((struct browser *)arg)->stopping = 0;
+}
+
+static const struct link_process_ops kill_ops = {
+	.exited = on_killed,
+	.failed = on_kill_failed,
+	.lost = on_kill_lost,
+};
+
+/* The supervisor that an earlier gateway started is no process of this link's: it has left its number. */
+static bool stop_earlier(struct browser *b)
+{
+	static const char script[] = "p=$(cat /tmp/creel-browser/pid) && kill \"$p\" && "
+				     "while kill -0 \"$p\"; do sleep 0.02; done";
+	const char *const argv[] = {"/bin/sh", "-c", script, NULL};
+	const struct wire_spawn spawn = {
+		.uid = WIRE_NO_ID,
+		.gid = WIRE_NO_ID,
+		.timeout_ms = STOP_MS,
+		.argv = argv,
+		.env = (const char *const *)b->env,
+	};
+	struct error ignored;
+
+	return link_spawn(b->link, &spawn, &kill_ops, b, &b->stopping, &ignored) == 0;
+}
+
+bool service_stop(struct browser *b)
 {
 	if (b->service != 0) {
 		link_signal(b->link, b->service, SIGTERM, WIRE_SIGNAL_END);
+		return true;
 	}
+	return b->stopping != 0 || (b->env != NULL && b->state != BROWSER_DOWN && stop_earlier(b));
 }
 
 void service_forget(struct browser *b)

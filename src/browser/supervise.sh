@@ -11,6 +11,7 @@ mkdir -p "$home" || exit 1
 # One of us per sandbox. A later one leaves, and whoever sent it finds the first one's browser.
 exec 9>"$home/lock"
 flock -n 9 || exit 75
+echo "$$" >"$home/pid"
 export HOME="$home"
 export DISPLAY=:1
 

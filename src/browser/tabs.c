@@ -311,6 +311,14 @@ static void on_chooser(struct browser *b, struct browser_tab *tab, const json_t 
 	}
 }
 
+/* Another document numbers its nodes anew, from one on: an old ref would be some other element. */
+static void on_navigated(struct browser_tab *tab, const json_t *params)
+{
+	if (json_object_get(json_object_get(params, "frame"), "parentId") == NULL) {
+		tab->ref_count = 0;
+	}
+}
+
 static void page_event(
 	struct browser *b, struct browser_tab *tab, const char *method, const json_t *params)
 {
@@ -327,6 +335,8 @@ static void page_event(
 		tab->dialog = NULL;
 	} else if (strcmp(method, "Page.fileChooserOpened") == 0) {
 		on_chooser(b, tab, params);
+	} else if (strcmp(method, "Page.frameNavigated") == 0) {
+		on_navigated(tab, params);
 	} else if (strcmp(method, "Inspector.targetCrashed") == 0) {
 		tab->crashed = true;
 	} else if (strcmp(method, "Inspector.targetReloadedAfterCrash") == 0) {

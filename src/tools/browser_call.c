@@ -81,11 +81,23 @@ struct browser_tab *bc_tab(struct browser_call *bc)
 
 /* --- steps --- */
 
+/* Of an element that was there at the last snapshot: Chromium has several words for it. */
+static bool is_gone(const char *error)
+{
+	return strstr(error, "No node") != NULL || strstr(error, "find node") != NULL ||
+	       strstr(error, "detached") != NULL;
+}
+
 static void on_answer(void *arg, const json_t *result, const char *error)
 {
 	struct browser_call *bc = arg;
 
 	bc->command = 0;
+	if (error != NULL && bc->node != NULL && is_gone(error)) {
+		bc_fail(bc, TOOL_FAIL_NOT_FOUND,
+			"the element is gone from the page; action snapshot shows what is there now");
+		return;
+	}
 	if (error != NULL) {
 		bc_fail(bc, TOOL_FAIL_FAILED, "the browser says: %.500s", error);
 		return;

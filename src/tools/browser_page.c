@@ -147,7 +147,8 @@ static void on_element(struct browser_call *bc, const json_t *result)
 	(void)result;
 	if (bc->node != NULL) {
 		bc_call_on_node(bc,
-			"function(){this.scrollIntoView({block:'center',inline:'center',"
+			"function(){if(!this.isConnected)throw Error('the element is gone from the page');"
+			"this.scrollIntoView({block:'center',inline:'center',"
 			"behavior:'instant'});const r=this.getBoundingClientRect();"
 			"return [r.x+scrollX,r.y+scrollY,Math.max(1,r.width),Math.max(1,r.height)]}",
 			NULL, on_box);

@@ -46,6 +46,12 @@ static void run_status(struct browser_call *bc, const json_t *result)
 	bc_finish(bc, details, "The browser does not run. Action start, or open, starts it.");
 }
 
+static void on_stopped(struct browser_call *bc, const json_t *params)
+{
+	(void)params;
+	bc_finish(bc, NULL, "The browser was stopped.");
+}
+
 static void run_stop(struct browser_call *bc, const json_t *result)
 {
 	const struct tool_browser *home = bc->home;
@@ -58,10 +64,12 @@ static void run_stop(struct browser_call *bc, const json_t *result)
 		bc_finish(bc, NULL, "The browser is not used any more.");
 		return;
 	}
-	if (home->browser != NULL) {
-		browser_stop(home->browser);
+	if (home->browser != NULL && browser_stop(home->browser)) {
+		bc->event = BROWSER_EVENT_STOPPED;
+		bc->on_event = on_stopped;
+	} else {
+		bc_finish(bc, NULL, "The browser does not run.");
 	}
-	bc_finish(bc, NULL, "The browser was stopped.");
 }
 
 static void run_tabs(struct browser_call *bc, const json_t *result)

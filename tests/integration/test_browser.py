@@ -120,6 +120,57 @@ def test_what_is_not_there_is_said(page):
     assert "ReferenceError" in page.fails("act", kind="evaluate", fn="() => nowhere")["message"]
 
 
+def test_the_pointer(page):
+    page("navigate", url=data_url(
+        "<title>-</title><style>div{width:80px;height:40px;margin:20px;background:#ccc}</style>"
+        "<div id=over onmouseenter=\"document.title='hovered'\">Over</div>"
+        "<div id=twice ondblclick=\"document.title='twice'\">Twice</div>"
+        "<div id=from onmousedown=\"document.title='down'\">From</div>"
+        "<div id=to onmouseup=\"document.title+=' up'\">To</div>"
+        "<button oncontextmenu=\"document.title='menu'\">Menu</button>"
+        "<button onclick=\"document.title='shift '+event.shiftKey\">Shift</button>"))
+    page.act("hover", element="#over")
+    assert page.value("document.title") == "hovered"
+    page.act("click", element="#twice", doubleClick=True)
+    assert page.value("document.title") == "twice"
+    page("act", request={"kind": "drag", "startElement": "#from", "endElement": "#to"})
+    assert page.value("document.title") == "down up"
+    page.act("click", ref=page.ref('- button "Menu"'), button="right")
+    assert page.value("document.title") == "menu"
+    page.act("click", ref=page.ref('- button "Shift"'), modifiers=["Shift"])
+    assert page.value("document.title") == "shift true"
+
+
+def test_waiting(page):
+    page("navigate", url=data_url("<title>Wait</title><p id=now>Now</p>"))
+    page.value("() => { setTimeout(() => { const e = document.getElementById('now'); e.textContent = 'Later'; "
+               "e.className = 'done' }, 50); return 1 }")
+    page.act("wait", textGone="Now")
+    page.act("wait", text="Later")
+    page.act("wait", selector=".done")
+    page.act("wait", timeMs=1)
+    assert page.fails("act", kind="wait", selector=".never", timeoutMs=100)["code"] == "timeout"
+
+
+def test_refs_that_are_stale(page):
+    go = page.ref('- button "Go"')
+    page.value("() => { document.getElementById('go').remove(); return 1 }")
+    for kind in ("click", "hover"):
+        error = page.fails("act", kind=kind, ref=go)
+        assert error["code"] == "not_found" and "gone from the page" in error["message"], error
+    assert "gone from the page" in page.fails("screenshot", ref=go)["message"]
+    # Another document has none of them, though its nodes have the same numbers.
+    page("navigate", url=data_url("<button>Other</button>" * 9))
+    error = page.fails("act", kind="click", ref=go)
+    assert error["code"] == "not_found" and "not in the last snapshot" in error["message"], error
+
+
+def test_a_tab_that_is_closed(page):
+    page.act("close")
+    error = page.fails("act", kind="wait", text="x", timeoutMs=1000)
+    assert error["code"] == "not_found" and "action tabs lists them" in error["message"], error
+
+
 def test_pictures(page):
     shot = page("screenshot")
     data = base64.b64decode(shot["content"][1]["data"])
@@ -301,5 +352,10 @@ def test_scripts_can_be_switched_off(creel_bin, tmp_path):
     error = batch.fails("browser", action="act", kind="evaluate", fn="1")
     assert error["code"] == "denied" and "evaluateEnabled" in error["message"]
     status = batch.call("browser", action="status")["details"]
-    assert status["headless"] and not status["noVnc"]
+    assert status["headless"] and not status["noVnc"] and status["running"] and status["tabs"]
+    # Its end, and its beginning.
+    batch.call("browser", action="stop")
+    assert not batch.call("browser", action="status")["details"]["running"]
+    batch.call("browser", action="start")
+    assert batch.call("browser", action="status")["details"]["version"].startswith("Chrome/")
     batch.close()

@@ -108,6 +108,7 @@ def test_people_look_on_after_a_restart(gateway):
     assert [password(gateway), password(gateway, control=True)] == known
     gateway.kill()
     gateway.start()
+    call(gateway, action="tabs")
     assert [password(gateway), password(gateway, control=True)] == known
     # Where they are.
     name = browsers(gateway)[0]["containerName"]
@@ -118,6 +119,19 @@ def test_people_look_on_after_a_restart(gateway):
     others = [p for p in [*gateway.home.rglob("*"), *kept.parent.rglob("*")] if p.is_file() and p != kept]
     for path in others:
         assert not [text for text in known if text.encode() in path.read_bytes()], path
+
+
+def test_one_of_an_earlier_front_is_stopped(gateway):
+    call(gateway, action="start")
+    front = gateway.front()
+    os.kill(front, signal.SIGKILL)
+    wait_for(lambda: gateway.status()["front"]["pid"] != front, "another front")
+    assert call(gateway, action="tabs")["details"]["tabs"]
+    assert "was stopped" in call(gateway, action="stop")["content"][0]["text"]
+    assert not call(gateway, action="status")["details"]["running"]
+    assert "does not run" in call(gateway, action="stop")["content"][0]["text"]
+    call(gateway, action="start")
+    assert call(gateway, action="status")["details"]["running"]
 
 
 def test_one_that_cannot_be_reached_is_removed(gateway, tmp_path):
