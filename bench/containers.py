@@ -28,16 +28,19 @@ HARDENED = ["--read-only", "--network", "none", "--cap-drop", "ALL", "--security
 
 def fill(engine, env, creel):
     """Two hundred containers that this instance would call its own, none of them running."""
+    def listed():
+        done = subprocess.run([creel, "sandbox", "list", "--json"], env=env, capture_output=True, check=True)
+        return len(json.loads(done.stdout)["containers"])
+
     made = engine.inspect(NAME)
-    for n in range(LISTED - len(engine.containers())):
+    for n in range(LISTED - listed()):
         key = f"agent:main:bench{n}"
         status, answer = engine.ask("POST", f"/containers/create?name=creel-sbx-bench{n}", {
             "Image": made["Config"]["Image"], "Cmd": ["true"],
             "Labels": {**made["Config"]["Labels"], "creel.sessionKey": key}})
         if status != 201:
             raise RuntimeError(answer)
-    done = subprocess.run([creel, "sandbox", "list", "--json"], env=env, capture_output=True, check=True)
-    assert len(json.loads(done.stdout)["containers"]) == LISTED
+    assert listed() == LISTED
 
 
 def run(report, measure, creel, directory, home, workspace, env, rounds):

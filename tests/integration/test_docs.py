@@ -69,6 +69,15 @@ def test_every_shown_command_does_what_is_shown(path, creel_bin, home, tmp_path)
     programs.mkdir()
     (programs / "creel").symlink_to(creel_bin)
     env = {**BASE_ENV, "HOME": str(home), "PATH": f"{programs}:{BASE_ENV['PATH']}"}
+    try:
+        run_all(path, home, env)
+    finally:
+        # What a document started ends with it, also when it shows something wrong.
+        if (home / ".creel/creel.sock").exists():
+            subprocess.run(["creel", "gateway", "stop"], env=env, capture_output=True, check=False, timeout=60)
+
+
+def run_all(path, home, env):
     for block in blocks(path.read_text()):
         if not block.is_run:
             continue
