@@ -214,13 +214,12 @@ static int child_main(void *arg)
 
 static void *child_stack(void)
 {
-	static void *stack;
+	/* Not NULL, so that it lies with the data: as zero it would be alone on its page. */
+	static void *stack = MAP_FAILED;
 
-	if (stack == NULL) {
-		void *memory = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
+	if (stack == MAP_FAILED) {
+		stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-
-		stack = memory != MAP_FAILED ? memory : NULL;
 	}
 	return stack;
 }
@@ -237,7 +236,7 @@ pid_t spawn_run(const struct spawn_plan *plan, enum wire_fail_stage *ret_stage)
 	pid_t pid;
 
 	*ret_stage = WIRE_FAIL_RESOURCES;
-	if (stack == NULL) {
+	if (stack == MAP_FAILED) {
 		return -ENOMEM;
 	}
 	/* The memory is shared and this thread sleeps until exec or exit: c is the report. */
