@@ -154,6 +154,14 @@ int gateway_client_ask(const struct config *config, const struct gateway_request
 	return r;
 }
 
+static bool is_gone(const struct config *config)
+{
+	_cleanup_close_ int fd = FD_NONE;
+	struct error ignored;
+
+	return gateway_client_connect(config, &fd, &ignored) == -ENOENT;
+}
+
 int gateway_client_result(const struct config *config, const struct gateway_request *request,
 	json_t **ret, struct error *err)
 {
@@ -162,7 +170,7 @@ int gateway_client_result(const struct config *config, const struct gateway_requ
 	int status, r = gateway_client_ask(config, request, &status, &answer, err);
 
 	if (r < 0) {
-		return r;
+		return is_gone(config) ? -ENOENT : r;
 	}
 	*ret = json_incref(json_object_get(answer, "result"));
 	if (*ret == NULL) {

@@ -23,8 +23,8 @@ struct gateway_request {
 int gateway_client_ask(const struct config *config, const struct gateway_request *request,
 	int *ret_status, json_t **ret, struct error *err);
 
-/* The same, of which only the result is wanted: -ESRCH: what is asked about is not there; -EPERM: refused. err
- * has what it said. */
+/* The same, of which only the result is wanted. -ENOENT also when it died over it; -ESRCH: what is asked
+ * about is not there; -EPERM: refused. err has what it said. */
 int gateway_client_result(const struct config *config, const struct gateway_request *request,
 	json_t **ret, struct error *err);
 /* One segment of a path, or a value of a query, percent-encoded. */

@@ -10,9 +10,9 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "gateway/call.h"
+#include "gateway/stream.h"
 
 enum {
-	HELLO_TIMEOUT_S = 10,
 	/* How long calls wait for the output of what an earlier front left in their session. */
 	ADOPT_PATIENCE_MS = 2000,
 };
@@ -21,10 +21,8 @@ struct front_box {
 	struct front_box *next, **slot;
 	struct gateway *gateway;
 	char *name, *backend;
-	struct link *link;
-	struct event *read, *write, *timer;
-	struct event *hello; /* how long it is waited for; NULL: it came */
-	struct event *idle; /* when to look whether it is used at all */
+	struct stream stream; /* looks whether it is used at all */
+	bool ready; /* hello came, and what was left there is known */
 	uint64_t serial, used_ns;
 	unsigned users; /* beside the tools */
 	bool outdated;
@@ -86,7 +84,7 @@ struct front_box *box_find(struct gateway *gateway, const char *name)
 
 struct link *box_link(struct front_box *box)
 {
-	return box->link;
+	return box->stream.link;
 }
 
 uint64_t box_serial(const struct front_box *box)
@@ -124,7 +122,7 @@ static void add_traffic(const struct front_box *box, uint64_t *in, uint64_t *out
 {
 	uint64_t came, went;
 
-	link_traffic(box->link, &came, &went);
+	link_traffic(box->stream.link, &came, &went);
 	*in += went;
 	*out += came;
 }
@@ -167,13 +165,6 @@ static void box_close(struct front_box *box, const struct error *why)
 		box->sessions = s->next;
 		session_free(s);
 	}
-	event_free(box->read);
-	event_free(box->write);
-	event_free(box->timer);
-	event_free(box->idle);
-	if (box->hello != NULL) {
-		event_free(box->hello);
-	}
 	while (box->found != NULL) {
 		struct found *f = box->found;
 
@@ -181,7 +172,7 @@ static void box_close(struct front_box *box, const struct error *why)
 		found_free(f);
 	}
 	add_traffic(box, &gateway->bytes_in, &gateway->bytes_out);
-	box->link = link_free(box->link);
+	stream_close(&box->stream);
 	box->denials = denials_free(box->denials);
 	release_name(gateway, box->name);
 	events_add(gateway, "sandbox.released", json_pack("{s:s}", "name", box->name));
@@ -219,7 +210,7 @@ bool box_is_ready(struct front_box *box, struct held_grant *held)
 {
 	struct box_session *session;
 
-	if (box->hello != NULL) {
+	if (!box->ready) {
 		return false;
 	}
 	session = box_session(box, held);
@@ -256,10 +247,8 @@ void box_unwait(struct gateway_call *call)
 
 static void set_ready(struct front_box *box)
 {
-	if (box->hello != NULL) {
-		event_free(box->hello);
-		box->hello = NULL;
-	}
+	box->ready = true;
+	stream_greeted(&box->stream);
 }
 
 /* What an earlier front left there is asked for before anything new is started. */
@@ -268,7 +257,7 @@ static void on_ready(void *arg, const struct wire_hello *hello)
 	struct front_box *box = arg;
 
 	if (hello->processes > 0) {
-		link_list(box->link);
+		link_list(box->stream.link);
 	} else {
 		set_ready(box);
 	}
@@ -300,8 +289,8 @@ static void end_orphan(struct front_box *box, const struct found *f)
 	static const struct link_process_ops ops = {.attached = ignore_attached};
 	struct error ignored;
 
-	if (link_fetch(box->link, f->process.stream, 0, 0, 0, &ops, NULL, &ignored) == 0) {
-		link_forget(box->link, f->process.stream);
+	if (link_fetch(box->stream.link, f->process.stream, 0, 0, 0, &ops, NULL, &ignored) == 0) {
+		link_forget(box->stream.link, f->process.stream);
 	}
 }
 
@@ -351,14 +340,12 @@ static void adopt_found(struct front_box *box, struct box_session *session)
 	}
 }
 
-static void on_no_hello(evutil_socket_t fd, short events, void *arg)
+static void on_silent(void *arg)
 {
 	struct error why;
 
-	(void)fd;
-	(void)events;
 	(void)error_plain(
-		&why, ETIMEDOUT, "creel-init did not say hello within %d s", HELLO_TIMEOUT_S);
+		&why, ETIMEDOUT, "creel-init did not say hello within %d s", STREAM_HELLO_S);
 	box_close(arg, &why);
 }
 
@@ -398,7 +385,7 @@ void box_unuse(struct front_box *box)
 
 static bool is_at_work(const struct front_box *box)
 {
-	bool working = box->hello != NULL || box->waiting != NULL || box->users > 0;
+	bool working = !box->ready || box->waiting != NULL || box->users > 0;
 
 	for (const struct box_session *s = box->sessions; s != NULL && !working; s = s->next) {
 		working = tool_session_is_at_work(s->tools);
@@ -423,21 +410,16 @@ static bool is_remembering(const struct front_box *box)
 static void wait_idle(struct front_box *box, uint64_t now)
 {
 	uint64_t due = box->used_ns + box->gateway->idle_ns;
-	uint64_t left = due > now ? due - now : box->gateway->idle_ns;
-	struct timeval delay = {.tv_sec = (time_t)(left / NS_PER_S),
-		.tv_usec = (suseconds_t)(left % NS_PER_S / 1000)};
 
-	(void)event_add(box->idle, &delay);
+	stream_look_after(&box->stream, due > now ? due - now : box->gateway->idle_ns);
 }
 
-static void on_idle(evutil_socket_t fd, short events, void *arg)
+static void look(void *arg)
 {
 	struct front_box *box = arg;
 	uint64_t now = clock_now_ns();
 	struct error why;
 
-	(void)fd;
-	(void)events;
 	if (is_at_work(box)) {
 		box->used_ns = now;
 	} else if (box->outdated ||
@@ -487,22 +469,9 @@ static uint64_t next_deadline(const struct front_box *box)
 
 void box_update(struct front_box *box)
 {
-	uint64_t due = next_deadline(box);
-	int ms = clock_left_ms(due);
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000};
-
-	if ((link_events(box->link) & POLLOUT) != 0) {
-		(void)event_add(box->write, NULL);
-	} else {
-		(void)event_del(box->write);
-	}
-	if (due == UINT64_MAX) {
-		(void)event_del(box->timer);
-	} else {
-		(void)event_add(box->timer, &delay);
-	}
+	stream_update(&box->stream, next_deadline(box));
 	if (box->outdated && !is_at_work(box)) {
-		event_active(box->idle, EV_TIMEOUT, 1); /* not here: callers go on using it */
+		stream_look_next(&box->stream); /* not here: callers go on using it */
 	}
 }
 
@@ -517,12 +486,13 @@ static void after_event(struct front_box *box)
 	}
 }
 
-static void pump(struct front_box *box, short revents)
+static void pump(void *arg, short revents)
 {
+	struct front_box *box = arg;
 	struct error why;
 
 	box->used_ns = clock_now_ns();
-	if (link_pump(box->link, revents, &why) < 0) {
+	if (link_pump(box->stream.link, revents, &why) < 0) {
 		log_info("sandbox %s: %s", box->name, why.text);
 		box_close(box, &why);
 		return;
@@ -530,38 +500,24 @@ static void pump(struct front_box *box, short revents)
 	after_event(box);
 }
 
-static void on_readable(evutil_socket_t fd, short events, void *arg)
-{
-	(void)fd;
-	(void)events;
-	pump(arg, POLLIN);
-}
-
-static void on_writable(evutil_socket_t fd, short events, void *arg)
-{
-	(void)fd;
-	(void)events;
-	pump(arg, POLLOUT);
-}
-
-static void on_timer(evutil_socket_t fd, short events, void *arg)
+static void on_due(void *arg)
 {
 	struct front_box *box = arg;
 	uint64_t now = clock_now_ns();
 
-	(void)fd;
-	(void)events;
 	for (struct box_session *s = box->sessions; s != NULL; s = s->next) {
 		tool_session_tick(s->tools, now);
 	}
 	after_event(box);
 }
 
+static const struct stream_ops stream_ops = {
+	.pump = pump, .due = on_due, .silent = on_silent, .look = look};
+
 struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd)
 {
 	static uint64_t serial;
 	struct front_box *box = xcalloc(1, sizeof(*box));
-	struct timeval patience = {.tv_sec = HELLO_TIMEOUT_S};
 
 	*box = (struct front_box){
 		.next = gateway->boxes,
@@ -569,8 +525,6 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 		.gateway = gateway,
 		.name = xstrdup(grant->sandbox),
 		.backend = xstrdup(grant->backend != NULL ? grant->backend : "unknown"),
-		.link = link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once,
-			&link_ops, box),
 		.serial = ++serial,
 		.used_ns = clock_now_ns(),
 		.outdated = grant->notice != NULL,
@@ -579,14 +533,10 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 		box->next->slot = &box->next;
 	}
 	gateway->boxes = box;
-	box->read = event_new(
-		gateway->base, link_fd(box->link), EV_READ | EV_PERSIST, on_readable, box);
-	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
-	box->timer = evtimer_new(gateway->base, on_timer, box);
-	box->idle = evtimer_new(gateway->base, on_idle, box);
-	box->hello = evtimer_new(gateway->base, on_no_hello, box);
-	(void)event_add(box->hello, &patience);
-	(void)event_add(box->read, NULL);
+	stream_open(&box->stream, gateway->base,
+		link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once, &link_ops,
+			box),
+		&stream_ops, box);
 	wait_idle(box, box->used_ns);
 	return box;
 }
@@ -673,7 +623,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 	};
 	s->browsers = box_browser_source(s);
 	s->tools = tool_session_new(&(struct tool_session_opts){
-		.link = box->link,
+		.link = box->stream.link,
 		.host = &host_ops,
 		.host_arg = box->gateway,
 		.decision = &grant->decision,

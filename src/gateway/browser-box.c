@@ -2,7 +2,6 @@
 /* The sandboxes of browsers on the event loop. As box.c, which they are not among: no session of tools
  * lives in one, and many sessions may share it. */
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,18 +11,17 @@
 #include "base/own.h"
 #include "gateway/browser.h"
 #include "gateway/internal.h"
-
-enum { HELLO_TIMEOUT_S = 10 };
+#include "gateway/stream.h"
 
 struct browser_box {
 	struct browser_box *next, **slot;
 	struct gateway *gateway;
 	char *name;
 	struct held_grant *held;
-	struct link *link;
+	struct stream stream; /* looks whether anybody uses it */
 	struct browser *browser; /* NULL: no hello yet */
 	char **env; /* of its processes; the strings are the grant's */
-	struct event *read, *write, *timer, *hello, *discard, *idle;
+	struct event *discard;
 	uint64_t used_ns;
 	bool discarded;
 	struct browser_place *places; /* who waits for hello, and who is there */
@@ -45,19 +43,8 @@ static struct browser_box *box_named(const struct gateway *gateway, const char *
 static void update(struct browser_box *box)
 {
 	uint64_t due = box->browser != NULL ? browser_deadline(box->browser) : UINT64_MAX;
-	int ms = clock_left_ms(due);
-	struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000L};
 
-	if ((link_events(box->link) & POLLOUT) != 0) {
-		(void)event_add(box->write, NULL);
-	} else {
-		(void)event_del(box->write);
-	}
-	if (due == UINT64_MAX) {
-		(void)event_del(box->timer);
-	} else {
-		(void)event_add(box->timer, &delay);
-	}
+	stream_update(&box->stream, due);
 }
 
 void gateway_browser_flush(struct gateway *gateway)
@@ -91,13 +78,8 @@ static void close_box(struct browser_box *box, const struct error *why)
 	}
 	tell_lost(box, why);
 	box->browser = browser_free(box->browser);
-	event_free(box->read);
-	event_free(box->write);
-	event_free(box->timer);
-	event_free(box->hello);
 	event_free(box->discard);
-	event_free(box->idle);
-	box->link = link_free(box->link);
+	stream_close(&box->stream);
 	release.flags = box->discarded ? BUS_REMOVE : 0;
 	bus_set(&release, BUS_NAME, box->name);
 	(void)bus_channel_send(gateway->bus, &release, NULL, 0, &ignored);
@@ -129,12 +111,13 @@ static void tell_ready(struct gateway *gateway, const char *name)
 	}
 }
 
-static void pump(struct browser_box *box, short revents)
+static void pump(void *arg, short revents)
 {
+	struct browser_box *box = arg;
 	struct gateway *gateway = box->gateway;
 	struct error why;
 
-	if (link_pump(box->link, revents, &why) < 0) {
+	if (link_pump(box->stream.link, revents, &why) < 0) {
 		log_info("browser %s: %s", box->name, why.text);
 		close_box(box, &why);
 		gateway_boxes_update(gateway);
@@ -150,28 +133,12 @@ static void pump(struct browser_box *box, short revents)
 	gateway_boxes_update(gateway);
 }
 
-static void on_readable(evutil_socket_t fd, short events, void *arg)
-{
-	(void)fd;
-	(void)events;
-	pump(arg, POLLIN);
-}
-
-static void on_writable(evutil_socket_t fd, short events, void *arg)
-{
-	(void)fd;
-	(void)events;
-	pump(arg, POLLOUT);
-}
-
-static void on_timer(evutil_socket_t fd, short events, void *arg)
+static void on_due(void *arg)
 {
 	struct browser_box *box = arg;
 	struct gateway *gateway = box->gateway;
 	_cleanup_free_ char *name = xstrdup(box->name);
 
-	(void)fd;
-	(void)events;
 	browser_tick(box->browser, clock_now_ns());
 	box = box_named(gateway, name);
 	if (box != NULL) {
@@ -180,14 +147,12 @@ static void on_timer(evutil_socket_t fd, short events, void *arg)
 	gateway_boxes_update(gateway);
 }
 
-static void on_no_hello(evutil_socket_t fd, short events, void *arg)
+static void on_silent(void *arg)
 {
 	struct error why;
 
-	(void)fd;
-	(void)events;
 	(void)error_plain(
-		&why, ETIMEDOUT, "creel-init did not say hello within %d s", HELLO_TIMEOUT_S);
+		&why, ETIMEDOUT, "creel-init did not say hello within %d s", STREAM_HELLO_S);
 	close_box(arg, &why);
 }
 
@@ -197,27 +162,23 @@ static bool is_used(const struct browser_box *box)
 }
 
 /* Nobody drives it, nobody watches: it goes on by itself. */
-static void on_idle(evutil_socket_t fd, short events, void *arg)
+static void look(void *arg)
 {
 	struct browser_box *box = arg;
 	uint64_t idle_ns = box->gateway->idle_ns, now = clock_now_ns();
-	uint64_t left;
-	struct timeval delay;
 	struct error why;
 
-	(void)fd;
-	(void)events;
 	box->used_ns = is_used(box) ? now : box->used_ns;
 	if (now - box->used_ns >= idle_ns) {
 		(void)error_plain(&why, ECANCELED, "the browser was not used");
 		close_box(box, &why);
 		return;
 	}
-	left = box->used_ns + idle_ns - now;
-	delay = (struct timeval){.tv_sec = (time_t)(left / NS_PER_S),
-		.tv_usec = (suseconds_t)(left % NS_PER_S / 1000)};
-	(void)event_add(box->idle, &delay);
+	stream_look_after(&box->stream, box->used_ns + idle_ns - now);
 }
+
+static const struct stream_ops stream_ops = {
+	.pump = pump, .due = on_due, .silent = on_silent, .look = look};
 
 /* The image's variables, then what the configuration declares. */
 static char **collect_env(const struct grant *grant)
@@ -243,7 +204,7 @@ static const char *password_of(const struct grant *grant, size_t i)
 static struct browser *outside_new(const struct browser_box *box, const json_t *control)
 {
 	return browser_new(&(struct browser_opts){
-		.link = box->link,
+		.link = box->stream.link,
 		.settings = &box->held->grant->decision.browser,
 		.port = 1, /* whatever it is, the broker's door leads to one place */
 		.host = json_string_value(json_object_get(control, "host")),
@@ -259,7 +220,7 @@ static void on_hello(void *arg, const struct wire_hello *hello)
 	const struct decision *d = &box->held->grant->decision;
 
 	(void)hello;
-	(void)event_del(box->hello);
+	stream_greeted(&box->stream);
 	box->ready_now = true;
 	if (box->held->grant->control != NULL) {
 		box->browser = outside_new(box, box->held->grant->control);
@@ -267,7 +228,7 @@ static void on_hello(void *arg, const struct wire_hello *hello)
 	}
 	box->env = collect_env(box->held->grant);
 	box->browser = browser_new(&(struct browser_opts){
-		.link = box->link,
+		.link = box->stream.link,
 		.settings = &d->browser,
 		.port = browser_debug_port(&d->browser),
 		.env = (const char *const *)box->env,
@@ -284,7 +245,6 @@ static struct browser_box *box_open(struct gateway *gateway, struct held_grant *
 {
 	const struct grant *grant = held->grant;
 	struct browser_box *box = xcalloc(1, sizeof(*box));
-	struct timeval patience = {.tv_sec = HELLO_TIMEOUT_S};
 
 	held->uses++;
 	*box = (struct browser_box){
@@ -293,24 +253,18 @@ static struct browser_box *box_open(struct gateway *gateway, struct held_grant *
 		.gateway = gateway,
 		.name = xstrdup(grant->sandbox),
 		.held = held,
-		.link = link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once,
-			&link_ops, box),
+		.used_ns = clock_now_ns(),
 	};
 	if (box->next != NULL) {
 		box->next->slot = &box->next;
 	}
 	gateway->browsers = box;
-	box->read = event_new(
-		gateway->base, link_fd(box->link), EV_READ | EV_PERSIST, on_readable, box);
-	box->write = event_new(gateway->base, link_fd(box->link), EV_WRITE, on_writable, box);
-	box->timer = evtimer_new(gateway->base, on_timer, box);
-	box->hello = evtimer_new(gateway->base, on_no_hello, box);
 	box->discard = evtimer_new(gateway->base, on_discarded, box);
-	(void)event_add(box->hello, &patience);
-	(void)event_add(box->read, NULL);
-	box->idle = evtimer_new(gateway->base, on_idle, box);
-	box->used_ns = clock_now_ns();
-	on_idle(-1, 0, box);
+	stream_open(&box->stream, gateway->base,
+		link_new(adopt_fd, grant->has_token ? grant->token : NULL, grant->once, &link_ops,
+			box),
+		&stream_ops, box);
+	stream_look_after(&box->stream, gateway->idle_ns);
 	return box;
 }
 
