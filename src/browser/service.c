@@ -133,8 +133,9 @@ void service_start(struct browser *b)
 static void on_stopped(struct browser *b)
 {
 	b->stopping = 0;
-	if (b->state != BROWSER_DOWN) {
-		browser_broken(b, "the browser was stopped");
+	/* One that is only on its way fails by itself, with what they printed. */
+	if (b->state == BROWSER_UP) {
+		browser_broken(b, "the browser's services ended");
 	}
 	browser_tell(b, NULL, BROWSER_EVENT_STOPPED, NULL);
 }
