@@ -202,7 +202,8 @@ static void live_often(struct rig *rig, int count)
 static void assert_same(const struct count *before, const struct count *after)
 {
 	assert_int_equal(before->descriptors, after->descriptors);
-	assert_int_equal(before->mounts, after->mounts);
+	/* Whoever removes a directory takes what is mounted on it out of every namespace. */
+	assert_true(after->mounts <= before->mounts);
 	assert_int_equal(before->children, after->children);
 	assert_int_equal(before->files, after->files);
 	/* Others may start sandboxes with limits on this machine meanwhile, but not many. */
