@@ -20,6 +20,7 @@
 #include "base/own.h"
 #include "base/path.h"
 #include "base/random.h"
+#include "base/secret.h"
 
 enum {
 	META_MAX = 1024 * 1024,
@@ -368,17 +369,6 @@ void sandbox_home_seal(const struct sandbox_home *home)
 
 /* --- who calls --- */
 
-/* Without a hint by its time which byte was wrong. */
-static bool same_token(const uint8_t *a, const uint8_t *b)
-{
-	uint8_t difference = 0;
-
-	for (size_t i = 0; i < WIRE_TOKEN_SIZE; i++) {
-		difference |= a[i] ^ b[i];
-	}
-	return difference == 0;
-}
-
 /* 1: it is the sandbox. 0: look again. Negative: somebody else, also when a part of a hello comes: the
  * real one is sent in one go. */
 static int identify(int fd, const uint8_t *token, struct wire_hello *ret)
@@ -397,7 +387,7 @@ static int identify(int fd, const uint8_t *token, struct wire_hello *ret)
 	if (r <= 0 || header.kind != FRAME_HELLO || header.stream != 0 ||
 		frame_get_hello((struct wire_bytes){data + FRAME_HEADER_SIZE, header.length},
 			&hello, &err) < 0 ||
-		!same_token(hello.token, token)) {
+		!secret_equal(hello.token, token, WIRE_TOKEN_SIZE)) {
 		return -EPROTO;
 	}
 	explicit_bzero(hello.token, sizeof(hello.token));

@@ -278,6 +278,9 @@ static int set_up(struct broker *broker, struct error *err)
 	r = r < 0 ? r : find_front(broker, err);
 	r = r < 0 ? r : lock_state(broker, err);
 	r = r < 0 ? r : tokens_load(broker->config, &broker->tokens, err);
+	if (r == 0) {
+		tokens_wipe(broker->config);
+	}
 	r = r < 0 ? r : broker_record_open(broker, err);
 	r = r < 0 ? r : open_sessions(broker, err);
 	r = r < 0 ? r : open_sockets(broker, err);

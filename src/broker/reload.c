@@ -87,6 +87,7 @@ void reload_config(struct broker *broker)
 		r = tokens_load(config, &tokens, &err);
 	}
 	if (r == 0) {
+		tokens_wipe(config);
 		adopt(broker, config, &tokens);
 		log_info("configuration %s was read again",
 			config->path != NULL ? config->path : "");

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "base/path.h"
+#include "base/secret.h"
 #include "policy/session.h"
 #include "policy/tools.h"
 
@@ -173,6 +174,7 @@ static int make_token(const char *path, struct error *err)
 	unsigned char bytes[GENERATED_BYTES];
 	char text[2 * GENERATED_BYTES + 2];
 	_cleanup_close_ int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int r = 0;
 
 	if (fd < 0) {
 		return errno == EEXIST
@@ -183,12 +185,12 @@ static int make_token(const char *path, struct error *err)
 	(void)sodium_bin2hex(text, sizeof(text), bytes, sizeof(bytes));
 	text[sizeof(text) - 2] = '\n';
 	if (write(fd, text, 2 * GENERATED_BYTES + 1) != 2 * GENERATED_BYTES + 1 || fsync(fd) < 0) {
-		int r = error_set(err, errno, "cannot write the token in '%s'", path);
-
+		r = error_set(err, errno, "cannot write the token in '%s'", path);
 		(void)unlink(path);
-		return r;
 	}
-	return 0;
+	sodium_memzero(bytes, sizeof(bytes));
+	sodium_memzero(text, sizeof(text));
+	return r;
 }
 
 static int load_generated(struct tokens *t, const struct config *config, struct error *err)
@@ -225,6 +227,18 @@ int tokens_load(const struct config *config, struct tokens *ret, struct error *e
 	}
 	*ret = t;
 	return r;
+}
+
+void tokens_wipe(struct config *config)
+{
+	const json_t *list = config_get(config, "gateway.tokens"), *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+	{
+		secret_wipe(json_string_value(json_object_get(entry, "token")));
+	}
+	secret_wipe(json_string_value(config_get(config, "gateway.auth.token")));
 }
 
 void tokens_finish(struct tokens *tokens)

@@ -30,6 +30,9 @@ struct tokens {
 int tokens_load(const struct config *config, struct tokens *ret, struct error *err);
 void tokens_finish(struct tokens *tokens);
 
+/* Overwrite the tokens that stand in the configuration itself: from here on their hashes do. */
+void tokens_wipe(struct config *config);
+
 /* Whose token this is; NULL: nobody's. All are compared, each in constant time. */
 const struct principal *tokens_find(const struct tokens *tokens, const char *token);
 

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 
 enum {
 	/* Packets and bytes that wait for a peer that does not read: then it is broken. */
@@ -47,7 +48,7 @@ static void queued_free(struct queued *q)
 	for (size_t i = 0; i < q->fd_count; i++) {
 		(void)close(q->fds[i]);
 	}
-	buf_finish(&q->packet);
+	secret_buf_finish(&q->packet);
 	free(q);
 }
 
@@ -164,7 +165,7 @@ static int enqueue(struct bus_channel *channel, struct buf *packet, const int *f
 int bus_channel_send(struct bus_channel *channel, const struct bus_message *message, const int *fds,
 	size_t fd_count, struct error *err)
 {
-	_cleanup_buf_ struct buf packet = {0};
+	_cleanup_(secret_buf_finish) struct buf packet = {0};
 	int r;
 
 	if (channel->broken) {
@@ -187,7 +188,7 @@ int bus_channel_send(struct bus_channel *channel, const struct bus_message *mess
 int bus_send(int fd, const struct bus_message *message, const int *fds, size_t fd_count,
 	struct error *err)
 {
-	_cleanup_buf_ struct buf packet = {0};
+	_cleanup_(secret_buf_finish) struct buf packet = {0};
 	int r = bus_encode(&packet, message, err);
 
 	if (r == 0) {
@@ -238,6 +239,7 @@ static int read_packet(struct bus_channel *channel, struct error *err)
 	if (r == 0) {
 		channel->ops->packet(channel->arg, &packet);
 	}
+	explicit_bzero(in, (size_t)n);
 	for (size_t i = 0; i < packet.fd_count; i++) {
 		cleanup_closep(&packet.fds[i]);
 	}

@@ -11,6 +11,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "gateway/call.h"
 
 enum { CALLS_MAX = 8192 }; /* at work at once, whoever they are of */
@@ -60,7 +61,7 @@ static void call_free(struct gateway_call *call)
 	free(call->agent);
 	free(call->session);
 	free(call->tool);
-	free(call->key);
+	(void)secret_free(call->key);
 	free(call);
 }
 

@@ -7,6 +7,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "gateway/internal.h"
 
 enum {
@@ -74,6 +75,7 @@ void caller_copy_finish(struct caller_copy *copy)
 {
 	cleanup_closep(&copy->fd);
 	copy->fd = FD_NONE;
+	secret_wipe(copy->caller.token);
 	arena_finish(&copy->arena);
 }
 
@@ -122,7 +124,7 @@ struct grants *grants_new(void)
 static void entry_free(struct entry *e)
 {
 	held_grant_put(e->held);
-	free(e->key);
+	(void)secret_free(e->key);
 	free(e);
 }
 
@@ -137,7 +139,7 @@ struct held_grant *grants_find(struct grants *grants, const char *key)
 {
 	struct entry *e = grants->buckets[bucket_of(key)];
 
-	while (e != NULL && strcmp(e->key, key) != 0) {
+	while (e != NULL && !secret_text_equal(e->key, key)) {
 		e = e->next;
 	}
 	return e != NULL ? e->held : NULL;
@@ -155,7 +157,7 @@ void grants_add(struct grants *grants, const char *key, struct held_grant *held)
 		struct entry *old = *at;
 
 		/* The same key again, or one too many. */
-		if (old != e && (strcmp(old->key, key) == 0 || ++count >= BUCKET_MAX)) {
+		if (old != e && (secret_text_equal(old->key, key) || ++count >= BUCKET_MAX)) {
 			*at = old->next;
 			entry_free(old);
 		} else {

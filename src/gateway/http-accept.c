@@ -8,6 +8,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "gateway/http-internal.h"
 
 static int refuse(struct http_exchange *x, int status, const char *type, const char *message,
@@ -84,7 +85,7 @@ static size_t at_work(const struct http_server *server, const char *token)
 
 	for (const struct http_conn *conn = server->lists[RANK_BUSY].first; conn != NULL;
 		conn = conn->next) {
-		if (conn->token != NULL && strcmp(conn->token, token) == 0) {
+		if (secret_text_equal(conn->token, token)) {
 			count++;
 		}
 	}
@@ -105,7 +106,7 @@ static int check_caller(struct http_exchange *x)
 		return refuse(x, 401, GATEWAY_FAIL_UNAUTHORIZED, "the request has no bearer token",
 			"send Authorization: Bearer TOKEN, one of gateway.tokens");
 	}
-	free(x->conn->token);
+	(void)secret_free(x->conn->token);
 	x->conn->token = xstrdup(token != NULL ? token : "");
 	if ((x->route->flags & HTTP_ROUTE_OPEN) == 0 &&
 		at_work(x->conn->server, x->conn->token) >=

@@ -15,6 +15,7 @@
 #include "base/limits.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "gateway/http-internal.h"
 
 enum {
@@ -172,7 +173,7 @@ static void linger(struct http_conn *conn)
 {
 	/* Closing with bytes unread resets the connection, and the answer may be lost with it. */
 	(void)shutdown(conn->fd, SHUT_WR);
-	buf_finish(&conn->in);
+	secret_buf_finish(&conn->in);
 	http_conn_set_rank(conn, RANK_FRESH);
 	enter(conn, CONN_LINGER);
 	set_reading(conn, true);
@@ -191,8 +192,7 @@ static void on_sent(struct http_conn *conn)
 		arm(conn);
 		return;
 	}
-	free(conn->token);
-	conn->token = NULL;
+	conn->token = secret_free(conn->token);
 	if (conn->close || conn->eof) {
 		linger(conn);
 		return;
@@ -388,7 +388,8 @@ static void process(struct http_conn *conn)
 		http_conn_body(conn);
 	}
 	if (conn->in.len == 0) {
-		buf_finish(&conn->in); /* an idle connection holds no memory for what may come */
+		secret_buf_finish(
+			&conn->in); /* an idle connection holds no memory for what may come */
 	}
 }
 
@@ -408,6 +409,8 @@ static void on_bytes(struct http_conn *conn, size_t len)
 	} else {
 		buf_add(&conn->in, conn->server->scratch, len);
 	}
+	/* Heads hold tokens, and this is everybody's. */
+	explicit_bzero(conn->server->scratch, len);
 	process(conn);
 	if (conn->in.len >= LIMIT_HTTP_PIPELINED) {
 		set_reading(conn, false);
@@ -506,11 +509,11 @@ static void release(struct http_conn *conn)
 		(void)close(conn->fd);
 	}
 	list_remove(conn);
-	buf_finish(&conn->in);
+	secret_buf_finish(&conn->in);
 	if (conn->out != NULL) {
 		evbuffer_free(conn->out);
 	}
-	free(conn->token);
+	(void)secret_free(conn->token);
 	free(conn);
 	http_server_check_drained(server);
 }

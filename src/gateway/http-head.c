@@ -50,6 +50,9 @@ const char *http_method_name(enum http_method method)
 
 void http_head_finish(struct http_head *head)
 {
+	if (head->text != NULL) {
+		explicit_bzero(head->text, head->text_len); /* of an Authorization */
+	}
 	free(head->text);
 	head->text = NULL;
 }
@@ -320,6 +323,7 @@ int http_head_parse(
 	head.text = xmalloc(len + 1);
 	memcpy(head.text, data, len);
 	head.text[len] = '\0';
+	head.text_len = len;
 	at = head.text;
 	end = head.text + len;
 	line = take_line(&at, end);

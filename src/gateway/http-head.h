@@ -43,6 +43,7 @@ struct http_header {
 
 struct http_head {
 	char *text; /* owned: what all the strings here point into */
+	size_t text_len;
 	enum http_method method;
 	const char *path; /* visible ASCII, still percent-encoded; begins with '/' */
 	const char *query; /* still percent-encoded, without the '?'; "" when there is none */

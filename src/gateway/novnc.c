@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 
 enum {
 	FILES_MAX = 200, /* noVNC has about 60 scripts, 700 KiB of them */
@@ -188,7 +189,7 @@ struct gateway_browser *novnc_ticket_take(
 {
 	drop_old(clock_now_ns());
 	for (struct ticket **at = &tickets; *at != NULL; at = &(*at)->next) {
-		if ((*at)->kind == kind && strcmp((*at)->text, ticket) == 0) {
+		if ((*at)->kind == kind && secret_text_equal((*at)->text, ticket)) {
 			*ret_control = (*at)->control;
 			return unlink_ticket(at);
 		}

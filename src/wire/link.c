@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "wire/link-internal.h"
 
 enum {
@@ -143,17 +144,6 @@ void link_flush(struct link *link)
 	}
 }
 
-/* Every byte is looked at whatever the first ones were: how long it takes tells nothing. */
-static bool same_token(const uint8_t *a, const uint8_t *b)
-{
-	volatile uint8_t differ = 0;
-
-	for (size_t i = 0; i < WIRE_TOKEN_SIZE; i++) {
-		differ = (uint8_t)(differ | (a[i] ^ b[i]));
-	}
-	return differ == 0;
-}
-
 static struct wire_welcome welcome_of(const struct link *link)
 {
 	return (struct wire_welcome){
@@ -178,7 +168,7 @@ static int on_hello(struct link *link, struct wire_bytes payload, struct error *
 			"recreate the sandbox",
 			hello.version, WIRE_VERSION);
 	}
-	if (link->check_token && !same_token(hello.token, link->token)) {
+	if (link->check_token && !secret_equal(hello.token, link->token, WIRE_TOKEN_SIZE)) {
 		return error_plain(err, EPROTO, "the sandbox's hello carries a wrong token");
 	}
 	explicit_bzero(hello.token, sizeof(hello.token));
