@@ -340,8 +340,12 @@ static int run_elevated(
 	_cleanup_buf_ struct buf frame = {0}, text = {0};
 	struct wire_spawn spawn;
 	struct error err;
-	int fd, r;
+	int fd = FD_NONE, r = gateway_client_connect(decision->config, &fd, &err);
 
+	cleanup_closep(&fd);
+	if (r == -ENOENT) {
+		return NO_GATEWAY;
+	}
 	fill_spawn(call, decision, true, &on_host, &spawn);
 	r = link_spawn_frame(&frame, 1, &spawn, &err);
 	if (r == 0) {
@@ -353,7 +357,12 @@ static int run_elevated(
 				sender->id, "from", sender->from),
 			&fd, &err);
 	}
-	return r < 0 ? fail_gateway(call, r, &err) : run_on_stream(call, fd, &spawn, spawn.cwd);
+	/* One that died over it may have been about to refuse: nothing runs without its word. */
+	if (r < 0) {
+		return fail_error(
+			call, STATUS_CREEL, r == -EPERM ? CODE_REFUSED : CODE_SANDBOX, &err);
+	}
+	return run_on_stream(call, fd, &spawn, spawn.cwd);
 }
 
 /* NO_GATEWAY: there is none, or this command is none of its business. */

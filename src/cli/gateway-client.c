@@ -223,14 +223,14 @@ int gateway_client_upgrade(const struct config *config, const struct gateway_req
 		char c;
 		ssize_t n = recv(fd, &c, 1, 0);
 
-		if (n <= 0 || in.overflow) {
-			r = error_plain(err, EIO, "the gateway ended before it answered");
-		} else {
+		if (n > 0 && !in.overflow) {
 			buf_add_char(&in, c);
+		} else if (n >= 0 || errno != EINTR) {
+			r = error_plain(err, EIO, "the gateway ended before it answered");
 		}
 	}
 	if (r < 0) {
-		return r;
+		return is_gone(config) ? -ENOENT : r; /* nothing was begun */
 	}
 	if (status != 101) {
 		while (read_more(fd, &in, err) > 0) {

@@ -31,8 +31,8 @@ int gateway_client_result(const struct config *config, const struct gateway_requ
 void gateway_client_add_encoded(struct buf *out, const char *text);
 
 /*
- * A request that leaves HTTP: *ret_fd speaks the protocol from here on, blocking. -ENOENT as above; -EPERM:
- * refused, and err says why; others: it did not answer.
+ * A request that leaves HTTP: *ret_fd speaks the protocol from here on, blocking. -ENOENT as for results;
+ * -EPERM: refused, and err says why; others: it did not answer.
  */
 int gateway_client_upgrade(const struct config *config, const struct gateway_request *request,
 	const char *protocol, int *ret_fd, struct error *err);

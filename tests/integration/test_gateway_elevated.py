@@ -170,6 +170,18 @@ def test_nobody_is_asked_for_a_command_line_that_is_gone(gateway):
     wait_for(lambda: not approvals(gateway), "the approval to go")
 
 
+def test_without_an_answer_nothing_runs(gateway):
+    """Neither when the gateway dies while a person is asked."""
+    assert directive(gateway, "/exec ask=always")[0] == 200
+    made = gateway.home / "made"
+    with subprocess.Popen(gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "touch", made),
+                          env=gateway.env(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as client:
+        wait_for(lambda: approvals(gateway), "the approval")
+        gateway.kill()
+        assert client.wait(30) == 125 and "the gateway ended" in client.stderr.read()
+    assert not made.exists()
+
+
 def test_a_killed_command_line_takes_its_command_on_the_host_along(gateway):
     with subprocess.Popen(gateway.creel_argv("exec", "--elevated", "--sender", "telegram:1", "--", "sh", "-c",
                                              "echo $$; exec sleep 1000"), env=gateway.env(),
