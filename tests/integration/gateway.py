@@ -165,8 +165,11 @@ class Gateway:
     def finish(self):
         """Stop, and take every sandbox away."""
         if self.process is not None and self.process.poll() is None:
+            children = self.children()
             self.process.kill()
             self.process.wait(30)
+            # Its front still listens for a moment; whoever connects is told that the gateway ended.
+            wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), "the front's end")
         self.write_config()
         done = self.creel("sandbox", "recreate", "--all", "--force")
         assert done.returncode == 0, (done.returncode, done.stdout, done.stderr)

@@ -73,8 +73,8 @@ def test_every_shown_command_does_what_is_shown(path, creel_bin, home, tmp_path)
         run_all(path, home, env)
     finally:
         # What a document started ends with it, also when it shows something wrong.
-        if (home / ".creel/creel.sock").exists():
-            subprocess.run(["creel", "gateway", "stop"], env=env, capture_output=True, check=False, timeout=60)
+        for command in (["gateway", "stop"], ["sandbox", "recreate", "--all", "--force"]):
+            subprocess.run([programs / "creel", *command], env=env, capture_output=True, check=False, timeout=60)
 
 
 def run_all(path, home, env):

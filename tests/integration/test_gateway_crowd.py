@@ -47,6 +47,5 @@ def test_a_thousand_connections_and_sessions(home):
     finally:
         for client in clients:
             client.close()
-        gateway.stop()
         gateway.finish()
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

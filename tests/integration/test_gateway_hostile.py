@@ -95,14 +95,14 @@ def test_one_that_stalls_holds_up_nobody(gateway, how):
 def test_what_waits_for_a_deaf_one_is_bounded(gateway):
     gateway.polite()
     before = gateway.memory()
-    command = "deaf " + "x" * 120_000
+    command = "deaf " + "x" * 180_000
     answers = []
 
     def ask_many():
-        for _ in range(15):
+        for _ in range(12):
             answers.append(gateway.invoke("exec", {"command": command, "yieldMs": 10}, "deaf"))
 
-    threads = [threading.Thread(target=ask_many) for _ in range(20)]
+    threads = [threading.Thread(target=ask_many) for _ in range(18)]
     for thread in threads:
         thread.start()
     for thread in threads:
