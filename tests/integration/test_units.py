@@ -1,4 +1,4 @@
-"""The systemd units are ones that systemd takes."""
+"""What is installed beside the program: units that systemd takes, a creel-init that stays small."""
 import os
 import shutil
 import subprocess
@@ -34,3 +34,9 @@ def test_nothing_is_inherited_that_sandboxes_cannot_stand():
     for setting in ["MemoryDenyWriteExecute", "RestrictNamespaces", "SystemCallFilter", "ProtectKernelTunables",
                     "ProcSubset", "ProtectProc", "PrivateTmp", "ProtectHome", "ProtectControlGroups"]:
         assert setting + "=" not in text, setting
+
+
+def test_creel_init_stays_small(creel_bin):
+    """200 KiB, as in every sandbox's memory; stdio's scanning alone would take it over that"""
+    init = creel_bin.parent.parent / "init" / "creel-init"
+    assert init.stat().st_size <= 200 * 1024
