@@ -398,7 +398,7 @@ static void on_removal(
 	struct removal *removal = arg;
 
 	(void)worker;
-	(void)keep;
+	*keep = WORKER_DONE;
 	if (reply->json == NULL) {
 		log_warning("sandbox %s: %s", removal->name, reply->failure.text);
 	} else {
@@ -418,6 +418,7 @@ void acquire_discard(struct broker *broker, const char *name)
 {
 	struct sandbox *s = sandbox_find(broker, name);
 	const json_t *row = s != NULL ? json_object_get(s->extras, "row") : NULL;
+	enum worker_keep ignored;
 	struct removal *removal;
 	struct error err;
 
@@ -436,7 +437,7 @@ void acquire_discard(struct broker *broker, const char *name)
 			    .done = on_removal,
 			    .done_arg = removal},
 		    &err) < 0) {
-		on_removal(removal, NULL, &(struct worker_reply){.failure = err}, NULL);
+		on_removal(removal, NULL, &(struct worker_reply){.failure = err}, &ignored);
 	}
 }
 
@@ -466,7 +467,7 @@ static void on_looked(
 	const char *was = json_string_value(json_object_get(s->extras, "hash"));
 
 	(void)worker;
-	(void)keep;
+	*keep = WORKER_DONE;
 	s->looker = NULL;
 	if (now == NULL) {
 		/* With this configuration there would be none; the next caller is told, too. */
@@ -559,15 +560,17 @@ static void acquire_named(
 
 	if (s == NULL) {
 		start_for(r, name, outside, decision);
-	} else if (s->state != SANDBOX_HELD) {
-		wait_for(s, r);
-	} else if (outside || s->generation == r->broker->generation) {
-		(void)answer(r, s, NULL);
-	} else if (look_at(s, decision, &err) < 0) {
-		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
-	} else {
-		wait_for(s, r);
+		return;
 	}
+	if (s->state == SANDBOX_HELD && (outside || s->generation == r->broker->generation)) {
+		(void)answer(r, s, NULL);
+		return;
+	}
+	if (s->state == SANDBOX_HELD && look_at(s, decision, &err) < 0) {
+		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
+		return;
+	}
+	wait_for(s, r);
 }
 
 /* A browser outside: what was asked for and what came of it is in the log, but no query of an address. */

@@ -161,7 +161,7 @@ static json_t *approval_json(const struct approval *a)
 	return json_pack("{s:s,s:s,s:s,s:s,s:s,s:s,s:I,s:I}", "id", a->id, "agentId",
 		r->ref.agent_id, "sessionKey", r->ref.key, "command", a->command, "cwd", a->cwd,
 		"requestedBy", r->principal.name, "createdMs", (json_int_t)a->created_ms,
-		"expiresMs", (json_int_t)(a->created_ms + a->seconds * 1000));
+		"expiresMs", (json_int_t)a->created_ms + (json_int_t)a->seconds * 1000);
 }
 
 json_t *approvals_list(struct request *request)

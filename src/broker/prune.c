@@ -58,7 +58,7 @@ static void on_done(
 	size_t i;
 
 	(void)worker;
-	(void)keep;
+	*keep = WORKER_DONE;
 	pruner->worker = NULL;
 	if (reply->json == NULL) {
 		log_warning("idle sandboxes were not looked for: %s", reply->failure.text);
