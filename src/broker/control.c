@@ -70,30 +70,30 @@ static const char *in_path(struct arena *arena, const char *name)
 	return NULL;
 }
 
-static const char *find_program(struct arena *arena, const struct decision *d, struct error *err)
+static int find_program(
+	struct arena *arena, const struct decision *d, const char **ret, struct error *err)
 {
 	static const char *const names[] = {"chromium", "chromium-browser", "google-chrome-stable",
 		"google-chrome", "chrome", "brave-browser", "microsoft-edge"};
-	const char *configured = json_string_value(host_key(d, "executablePath")), *found;
+	const char *configured = json_string_value(host_key(d, "executablePath"));
 
 	if (configured != NULL && *configured != '\0') {
 		if (!path_is_absolute(configured) || access(configured, X_OK) < 0) {
-			(void)error_plain(err, ENOENT, "browser.executablePath '%s' cannot be run",
+			return error_plain(err, ENOENT, "browser.executablePath '%s' cannot be run",
 				configured);
-			return NULL;
 		}
-		return configured;
+		*ret = configured;
+		return 0;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
-		found = in_path(arena, names[i]);
-		if (found != NULL) {
-			return found;
+		*ret = in_path(arena, names[i]);
+		if (*ret != NULL) {
+			return 0;
 		}
 	}
-	(void)error_plain(err, ENOENT,
+	return error_plain(err, ENOENT,
 		"there is no Chromium on this host: install one, or name it (browser.executablePath) "
 		"or one that runs (browser.cdpUrl)");
-	return NULL;
 }
 
 static int make_profile(
@@ -118,12 +118,13 @@ static int make_arguments(
 	struct arena *arena, const struct decision *d, struct strv *ret, struct error *err)
 {
 	const json_t *extra = host_key(d, "extraArgs"), *item;
-	const char *program = find_program(arena, d, err), *profile;
 	bool no_sandbox = json_is_true(host_key(d, "noSandbox"));
+	const char *program, *profile;
 	size_t i;
+	int r = find_program(arena, d, &program, err);
 
-	if (program == NULL) {
-		return -err->num;
+	if (r < 0) {
+		return r;
 	}
 	if (geteuid() == 0 && !no_sandbox) {
 		return error_plain(err, EPERM,
@@ -131,8 +132,9 @@ static int make_arguments(
 			"user, name a browser that runs (browser.cdpUrl), or do without "
 			"(browser.noSandbox)");
 	}
-	if (make_profile(arena, d, &profile, err) < 0) {
-		return -err->num;
+	r = make_profile(arena, d, &profile, err);
+	if (r < 0) {
+		return r;
 	}
 	strv_add_ref(ret, arena, program);
 	strv_add_ref(ret, arena, "--remote-debugging-pipe");
@@ -200,7 +202,7 @@ static pid_t start_browser(const struct decision *d, int *ret_fd, struct error *
 	pid_t pid;
 	int r = make_arguments(&arena, d, &argv, err);
 
-	if (r < 0) {
+	if (r < 0 || argv.count == 0) {
 		return r;
 	}
 	keep_environment(&arena, &env);
@@ -286,7 +288,7 @@ void control_serve(struct worker_side *side, const struct decision *d,
 	struct sockaddr_storage address;
 	struct error err;
 	pid_t pid = 0;
-	int pair[2], r;
+	int pair[2] = {FD_NONE, FD_NONE}, r;
 
 	if (control->start) {
 		pid = start_browser(d, &door.pipe_fd, &err);

@@ -3,6 +3,7 @@
 #include "broker/door.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -83,7 +84,7 @@ static int dial(struct hall *hall)
 	int fd, num;
 
 	if (door->address == NULL) {
-		return hall->pipe_taken ? -ECONNREFUSED : dup(door->pipe_fd);
+		return hall->pipe_taken ? -ECONNREFUSED : fcntl(door->pipe_fd, F_DUPFD_CLOEXEC, 0);
 	}
 	fd = socket(door->address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd >= 0 && connect(fd, door->address, door->address_size) < 0 && errno != EINPROGRESS) {
