@@ -14,9 +14,9 @@
 
 /* Whoever watches hears of a refusal within 50 ms. A look that finds nothing is a few reads; those of the
  * network's counters cost ten times as much, and what has run for long has settled. */
-#define LOOK_NS (40 * NS_PER_MS)
+#define LOOK_NS (25 * NS_PER_MS)
 #define YOUNG_NS (60 * NS_PER_S)
-enum { OLD_NETWORK_LOOKS = 25 };
+enum { OLD_NETWORK_LOOKS = 40 };
 
 static const char *text_of(const json_t *row, const char *key)
 {
