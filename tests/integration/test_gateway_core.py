@@ -14,7 +14,7 @@ def gateway(home):
     gateway.finish()
 
 
-def test_a_call_runs_in_a_sandbox_that_stays(gateway, backend):
+def test_a_call_runs_in_a_sandbox_that_stays(backend, gateway):
     gateway.use(backend).start()
     assert gateway.text("exec", command="echo hi > kept; hostname") != ""
     result = gateway.call("exec", command="cat kept")
