@@ -279,7 +279,7 @@ static void on_started(
 static int start(struct sandbox *s, struct decision *decision, struct error *err)
 {
 	bool browser = (s->waiters->flags & BUS_BROWSER) != 0;
-	struct control control;
+	struct control control = {0};
 	struct acquire_job job = {.decision = decision,
 		.kind = browser ? KIND_BROWSER : KIND_SANDBOX,
 		.control = s->outside ? &control : NULL};

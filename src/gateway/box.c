@@ -519,13 +519,14 @@ struct front_box *box_new(struct gateway *gateway, const struct grant *grant, in
 	static uint64_t serial;
 	struct front_box *box = xcalloc(1, sizeof(*box));
 
+	serial++;
 	*box = (struct front_box){
 		.next = gateway->boxes,
 		.slot = &gateway->boxes,
 		.gateway = gateway,
 		.name = xstrdup(grant->sandbox),
 		.backend = xstrdup(grant->backend != NULL ? grant->backend : "unknown"),
-		.serial = ++serial,
+		.serial = serial,
 		.used_ns = clock_now_ns(),
 		.outdated = grant->notice != NULL,
 	};
