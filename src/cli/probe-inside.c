@@ -285,16 +285,16 @@ static bool place_at(struct inside *in, const char *target, uint64_t *ret_dev, u
 
 	for (char *line = strtok_r(text, "\n", &save); line != NULL;
 		line = strtok_r(NULL, "\n", &save)) {
-		uint64_t dev, ino;
-		int at = 0;
+		char *ino = strchr(line, ' ');
+		char *place = ino != NULL ? strchr(ino + 1, ' ') : NULL;
 
-		if (sscanf(line, "%" SCNx64 " %" SCNu64 " %n", &dev, &ino, &at) != 2) {
+		if (place == NULL) {
 			continue;
 		}
-		unescape(line + at);
-		if (strcmp(line + at, target) == 0) {
-			*ret_dev = dev;
-			*ret_ino = ino;
+		unescape(++place);
+		if (strcmp(place, target) == 0) {
+			*ret_dev = num_leading_u64(line);
+			*ret_ino = num_leading_u64(ino + 1);
 			found = true;
 		}
 	}

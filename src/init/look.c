@@ -153,7 +153,7 @@ static void print_places(void)
 		(void)memcpy(path, place, strlen(place) + 1);
 		unescape(path);
 		if (stat(path, &st) == 0) {
-			(void)printf("%" PRIx64 " %" PRIu64 " %s\n", (uint64_t)st.st_dev,
+			(void)printf("%" PRIu64 " %" PRIu64 " %s\n", (uint64_t)st.st_dev,
 				(uint64_t)st.st_ino, place);
 		}
 	}
