@@ -78,7 +78,9 @@ def test_what_a_command_left_behind_keeps_it(life):
     life.configure(docker={"env": {"NEW": "1"}})
     busy, rest = life.drive("run", "pidof sleep || cat /proc/[0-9]*/comm")
     assert busy["stale"] and not busy["created"] and rest
-    life.drive("run", "kill $(grep -lx sleep /proc/[0-9]*/comm | cut -d/ -f3)")
+    # A signal that was sent is not yet a process that has ended.
+    life.drive("run", "pid=$(grep -lx sleep /proc/[0-9]*/comm | cut -d/ -f3); kill $pid;"
+                      " while [ -e /proc/$pid ]; do sleep 0.01; done")
     after, _ = life.drive("run", "true")
     assert after["created"] and not after["stale"]
 
