@@ -15,6 +15,8 @@ enum { LOG_TEXT_SIZE = 4096 };
 /* Set once at start, read afterwards. */
 static enum log_level max_level = LOG_LEVEL_WARNING;
 static const char *program = "creel";
+static log_filter_fn filter;
+static void *filter_arg;
 
 static const char *const prefixes[] = {
 	[LOG_LEVEL_ERROR] = "",
@@ -34,9 +36,15 @@ void log_set_name(const char *name)
 	program = name;
 }
 
+void log_set_filter(log_filter_fn fn, void *arg)
+{
+	filter = fn;
+	filter_arg = arg;
+}
+
 void log_print(enum log_level level, const char *fmt, ...)
 {
-	_cleanup_buf_ struct buf line = {0};
+	_cleanup_buf_ struct buf line = {0}, shown = {0};
 	char text[LOG_TEXT_SIZE];
 	int saved = errno;
 	va_list args;
@@ -52,7 +60,12 @@ void log_print(enum log_level level, const char *fmt, ...)
 	va_end(args);
 
 	buf_addf(&line, "%s: %s", program, prefixes[level]);
-	buf_add_printable(&line, text, strlen(text), 0);
+	if (filter != NULL) {
+		filter(filter_arg, text, &shown);
+		buf_add_printable(&line, shown.data, shown.len, 0);
+	} else {
+		buf_add_printable(&line, text, strlen(text), 0);
+	}
 	buf_add_char(&line, '\n');
 	do {
 		n = write(STDERR_FILENO, line.data, line.len);

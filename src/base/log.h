@@ -29,6 +29,12 @@ void log_set_level(enum log_level level);
 /* The name before the colon; at first "creel". Kept, not copied. */
 void log_set_name(const char *name);
 
+/* What is done to each text before it is written: appends what may be shown of it to out. fn NULL: nothing.
+ * Kept, not copied; it must not log. */
+struct buf;
+typedef void (*log_filter_fn)(void *arg, const char *text, struct buf *out);
+void log_set_filter(log_filter_fn fn, void *arg);
+
 #define log_error(...) log_print(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_print(LOG_LEVEL_WARNING, __VA_ARGS__)
 #define log_info(...) log_print(LOG_LEVEL_INFO, __VA_ARGS__)

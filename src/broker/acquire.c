@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/acquire-work.h"
+#include "broker/audit.h"
 #include "broker/broker.h"
 #include "broker/control.h"
 #include "broker/home.h"
@@ -243,6 +244,16 @@ static void tell_started(struct sandbox *s)
 			"sessionKey", r->ref.key));
 }
 
+/* Of a browser's desktop: whoever is told of them may send them back in a call. */
+static void learn_passwords(const struct sandbox *s)
+{
+	const json_t *list = json_object_get(json_object_get(s->extras, "top"), "passwords");
+
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		audit_learn_secret(s->broker->audit, json_string_value(json_array_get(list, i)));
+	}
+}
+
 static void on_started(
 	void *arg, struct worker *worker, struct worker_reply *reply, enum worker_keep *keep)
 {
@@ -260,6 +271,7 @@ static void on_started(
 		return;
 	}
 	s->extras = json_incref(reply->json);
+	learn_passwords(s);
 	if (reply->fd_count > 1) {
 		s->lock_fd = TAKE_FD(reply->fds[1]);
 	} else {

@@ -14,13 +14,20 @@ enum { NAME_MAX_BYTES = 256 };
 /* The length of the secret that begins here, the longest of several; 0: none. */
 static size_t secret_at(const char *text, const struct strv *secrets)
 {
+	int first = tolower((unsigned char)*text);
 	size_t longest = 0;
 
 	for (size_t i = 0; i < secrets->count; i++) {
-		size_t len = strlen(secrets->items[i]);
+		const char *secret = secrets->items[i];
+		size_t len;
 
+		/* Most end here: each secret is looked for at each byte. */
+		if (tolower((unsigned char)*secret) != first) {
+			continue;
+		}
+		len = strlen(secret);
 		if (len >= AUDIT_SECRET_MIN && len > longest &&
-			strncmp(text, secrets->items[i], len) == 0) {
+			strncasecmp(text, secret, len) == 0) {
 			longest = len;
 		}
 	}

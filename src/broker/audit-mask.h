@@ -10,7 +10,7 @@
 
 enum { AUDIT_SECRET_MIN = 6 };
 
-/* Append text with every value of secrets, the value of every NAME=value whose name looks like a secret's and
+/* Append text with every value of secrets (in capitals or not), the value of every NAME=value whose name looks like a secret's and
  * the word after "Bearer " replaced by "***". */
 void audit_mask(struct buf *out, const char *text, const struct strv *secrets);
 

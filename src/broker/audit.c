@@ -17,6 +17,7 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "broker/audit-file.h"
 #include "broker/audit-mask.h"
 #include "policy/report.h"
@@ -27,6 +28,8 @@ enum {
 	/* A row: a command, a reason, a few names. What is longer has its detail left out. */
 	ROW_MAX = AUDIT_LINE_MAX - 512,
 	OPEN_TRIES = 10,
+	LEARNT_MAX = 256,
+	LEARNT_SIZE = 32,
 };
 #define DEFAULT_MAX_BYTES (UINT64_C(64) * 1024 * 1024)
 
@@ -38,6 +41,8 @@ struct audit {
 	char hash[HASH_HEX_SIZE];
 	struct arena arena; /* of secrets */
 	struct strv secrets;
+	char learnt[LEARNT_MAX][LEARNT_SIZE]; /* the oldest makes room */
+	size_t learnt_count, learnt_next;
 };
 
 /* --- the file --- */
@@ -104,12 +109,36 @@ static void add_time(json_t *row)
 	(void)json_object_set_new(row, "time", json_string(text));
 }
 
-static void add_text(const struct audit *audit, json_t *row, const char *key, const char *text)
+/* Borrowed, in a list of the arena's. */
+static void list_secrets(
+	const struct audit *audit, const char *one_more, struct arena *a, struct strv *ret)
+{
+	for (size_t i = 0; i < audit->secrets.count; i++) {
+		strv_add_ref(ret, a, audit->secrets.items[i]);
+	}
+	for (size_t i = 0; i < audit->learnt_count; i++) {
+		strv_add_ref(ret, a, audit->learnt[i]);
+	}
+	if (one_more != NULL) {
+		strv_add_ref(ret, a, one_more);
+	}
+}
+
+void audit_mask_text(const struct audit *audit, const char *text, struct buf *out)
+{
+	_cleanup_arena_ struct arena arena = {0};
+	struct strv secrets = {0};
+
+	list_secrets(audit, NULL, &arena, &secrets);
+	audit_mask(out, text, &secrets);
+}
+
+static void add_text(const struct strv *secrets, json_t *row, const char *key, const char *text)
 {
 	_cleanup_buf_ struct buf masked = {0};
 
 	if (text != NULL) {
-		audit_mask(&masked, text, &audit->secrets);
+		audit_mask(&masked, text, secrets);
 		(void)json_object_set_new(
 			row, key, report_text(masked.data != NULL ? masked.data : ""));
 	}
@@ -126,8 +155,9 @@ static json_t *row_json(const struct audit *audit, const struct audit_entry *ent
 {
 	const struct {
 		const char *key, *text;
+		bool own; /* a word of ours, as somebody's password may be */
 	} texts[] = {
-		{"kind", entry->kind},
+		{"kind", entry->kind, .own = true},
 		{"action", entry->action},
 		{"actor", entry->actor},
 		{"sender", entry->sender},
@@ -135,17 +165,20 @@ static json_t *row_json(const struct audit *audit, const struct audit_entry *ent
 		{"session", entry->session},
 		{"tool", entry->tool},
 		{"sandbox", entry->sandbox},
-		{"backend", entry->backend},
-		{"decision", entry->decision},
+		{"backend", entry->backend, .own = true},
+		{"decision", entry->decision, .own = true},
 		{"rule", entry->rule},
 		{"reason", entry->reason},
 	};
+	_cleanup_arena_ struct arena arena = {0};
+	struct strv secrets = {0}, none = {0};
 	json_t *row = json_object();
 
+	list_secrets(audit, entry->secret, &arena, &secrets);
 	(void)json_object_set_new(row, "seq", json_integer((json_int_t)audit->seq + 1));
 	add_time(row);
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
-		add_text(audit, row, texts[i].key, texts[i].text);
+		add_text(texts[i].own ? &none : &secrets, row, texts[i].key, texts[i].text);
 	}
 	add_number(row, "durationUs", entry->duration_us);
 	if (entry->has_exit) {
@@ -154,8 +187,7 @@ static json_t *row_json(const struct audit *audit, const struct audit_entry *ent
 	add_number(row, "bytesIn", entry->bytes_in);
 	add_number(row, "bytesOut", entry->bytes_out);
 	if (entry->detail != NULL) {
-		(void)json_object_set_new(
-			row, "detail", audit_mask_json(entry->detail, &audit->secrets));
+		(void)json_object_set_new(row, "detail", audit_mask_json(entry->detail, &secrets));
 	}
 	(void)json_object_set_new(row, "prev", json_string(audit->hash));
 	return row;
@@ -298,14 +330,39 @@ int audit_sync(struct audit *audit, struct error *err)
 		       : 0;
 }
 
-void audit_set_secrets(struct audit *audit, const struct strv *values)
+static void forget_secrets(struct audit *audit)
 {
+	for (size_t i = 0; i < audit->secrets.count; i++) {
+		secret_wipe(audit->secrets.items[i]);
+	}
 	arena_finish(&audit->arena);
 	audit->arena = (struct arena){0};
 	audit->secrets = (struct strv){0};
+}
+
+void audit_set_secrets(struct audit *audit, const struct strv *values)
+{
+	forget_secrets(audit);
 	for (size_t i = 0; i < values->count; i++) {
-		strv_add(&audit->secrets, &audit->arena, values->items[i]);
+		if (!strv_contains(&audit->secrets, values->items[i])) {
+			strv_add(&audit->secrets, &audit->arena, values->items[i]);
+		}
 	}
+}
+
+void audit_learn_secret(struct audit *audit, const char *value)
+{
+	if (strlen(value) >= LEARNT_SIZE) {
+		return;
+	}
+	for (size_t i = 0; i < audit->learnt_count; i++) {
+		if (strcmp(audit->learnt[i], value) == 0) {
+			return;
+		}
+	}
+	(void)stpcpy(audit->learnt[audit->learnt_next], value);
+	audit->learnt_next = (audit->learnt_next + 1) % LEARNT_MAX;
+	audit->learnt_count += audit->learnt_count < LEARNT_MAX ? 1 : 0;
 }
 
 int audit_open(
@@ -340,7 +397,8 @@ struct audit *audit_close(struct audit *audit)
 	if (audit != NULL) {
 		cleanup_closep(&audit->fd);
 		cleanup_closep(&audit->dir_fd);
-		arena_finish(&audit->arena);
+		forget_secrets(audit);
+		explicit_bzero(audit->learnt, sizeof(audit->learnt));
 		free(audit);
 	}
 	return NULL;

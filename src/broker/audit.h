@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/buf.h"
 #include "base/error.h"
 #include "base/strv.h"
 
@@ -39,6 +40,8 @@ struct audit_entry {
 	int exit_code;
 	bool has_exit;
 	const json_t *detail; /* borrowed */
+	const char
+		*secret; /* one more that the row may not show: the token that came with the call */
 };
 /* What an entry begins as. */
 #define AUDIT_ENTRY(kind_, action_)                                                      \
@@ -62,10 +65,15 @@ struct audit *audit_close(struct audit *audit); /* takes NULL, returns NULL */
 int audit_row(struct audit *audit, const struct audit_entry *entry, struct error *err);
 int audit_sync(struct audit *audit, struct error *err);
 
-/* Values that no row may show: each is replaced by "***" wherever it stands. Those under 6 bytes are too
- * short to look for. Copied; replaces the list before. Values of NAME=value whose name looks like a
- * secret's, and what follows "Bearer ", are replaced without being listed. */
+/* Values that no row may show: each is replaced by "***" wherever it stands, in capitals or not (names of
+ * sessions and sandboxes are made of small letters). Those under 6 bytes are too short to look for. Copied;
+ * replaces the list before. Values of NAME=value whose name looks like a secret's, and what follows
+ * "Bearer ", are replaced without being listed. "kind", "backend" and "decision" are words of ours. */
 void audit_set_secrets(struct audit *audit, const struct strv *values);
+/* One that was made meanwhile, of at most 31 bytes: a browser's password. The last 256 are known. */
+void audit_learn_secret(struct audit *audit, const char *value);
+/* Append a text with them replaced as in a row: for other logs. */
+void audit_mask_text(const struct audit *audit, const char *text, struct buf *out);
 
 /* --- reading (audit-read.c) --- */
 

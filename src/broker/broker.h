@@ -59,6 +59,7 @@ struct request {
 	struct arena arena;
 	struct principal principal; /* a copy: the tokens may be read anew meanwhile */
 	struct sender sender;
+	const char *token; /* as presented; NULL: none */
 	const char *transport, *model, *agent, *session, *tool, *workspace, *control;
 	struct session_ref ref; /* agent and session as they resolve */
 	struct request *next_waiter; /* of a sandbox */
@@ -155,6 +156,8 @@ void broker_ready(struct broker *broker); /* the front serves */
 /* --- reload.c --- */
 
 void reload_config(struct broker *broker);
+/* Log each error, without the line of the file it is in: that may hold a secret. */
+void reload_log_issues(const struct config *config);
 int reload_watch(struct broker *broker, struct error *err);
 void reload_unwatch(struct broker *broker);
 
@@ -178,6 +181,10 @@ void broker_record(struct broker *broker, const struct request *request, const c
 /* A row that the front saw: {"kind","action","tool","outcome",..}. */
 void broker_record_call(struct broker *broker, const struct request *request, const json_t *row);
 int broker_record_open(struct broker *broker, struct error *err);
+/* Take the tokens, and whatever in the configuration and in our environment looks like a secret, out of
+ * all that is logged from here on. To be called before tokens_wipe(). */
+void broker_record_secrets(
+	struct broker *broker, const struct config *config, const struct tokens *tokens);
 
 int64_t broker_wall_ms(void);
 

@@ -65,14 +65,7 @@ static int load(struct broker *broker, struct error *err)
 	}
 	/* The analyzer does not see that config_load() gives a configuration whenever it succeeds. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	for (size_t i = 0; i < broker->config->issue_count; i++) {
-		_cleanup_buf_ struct buf text = {0};
-
-		if (!broker->config->issues[i].warning) {
-			config_print_issue(broker->config, &broker->config->issues[i], &text);
-			(void)!write(STDERR_FILENO, text.data, text.len);
-		}
-	}
+	reload_log_issues(broker->config);
 	return broker->config->error_count == 0
 		       ? 0
 		       : error_plain(err, EINVAL, "the configuration has %zu errors",
@@ -278,10 +271,11 @@ static int set_up(struct broker *broker, struct error *err)
 	r = r < 0 ? r : find_front(broker, err);
 	r = r < 0 ? r : lock_state(broker, err);
 	r = r < 0 ? r : tokens_load(broker->config, &broker->tokens, err);
-	if (r == 0) {
-		tokens_wipe(broker->config);
-	}
 	r = r < 0 ? r : broker_record_open(broker, err);
+	if (r == 0) {
+		broker_record_secrets(broker, broker->config, &broker->tokens);
+		tokens_wipe(&broker->tokens, broker->config);
+	}
 	r = r < 0 ? r : open_sessions(broker, err);
 	r = r < 0 ? r : open_sockets(broker, err);
 	if (r < 0) {
@@ -322,6 +316,7 @@ static void tear_down(struct broker *broker)
 	cleanup_closep(&broker->unix_fd);
 	cleanup_closep(&broker->tcp_fd);
 	broker->sessions = sessions_close(broker->sessions);
+	log_set_filter(NULL, NULL);
 	broker->audit = audit_close(broker->audit);
 	broker->tally = tally_free(broker->tally);
 	tokens_finish(&broker->tokens);

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/secret.h"
+#include "broker/audit-secrets.h"
 #include "broker/audit.h"
 #include "broker/broker.h"
 #include "broker/tally.h"
@@ -19,26 +22,28 @@ int64_t broker_wall_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* The tokens as the configuration has them: no row may show one. */
-static void set_secrets(struct broker *broker)
+static void mask_line(void *arg, const char *text, struct buf *out)
 {
-	const json_t *list = config_get(broker->config, "gateway.tokens");
-	const char *original = json_string_value(config_get(broker->config, "gateway.auth.token"));
+	audit_mask_text(arg, text, out);
+}
+
+void broker_record_secrets(
+	struct broker *broker, const struct config *config, const struct tokens *tokens)
+{
 	_cleanup_arena_ struct arena arena = {0};
 	struct strv values = {0};
+	size_t copies;
 
-	for (size_t i = 0; i < json_array_size(list); i++) {
-		const char *token =
-			json_string_value(json_object_get(json_array_get(list, i), "token"));
-
-		if (token != NULL) {
-			strv_add(&values, &arena, token);
-		}
-	}
-	if (original != NULL) {
-		strv_add(&values, &arena, original);
+	audit_secrets_of_config(config->root, &arena, &values);
+	audit_secrets_of_env(environ, &arena, &values);
+	copies = values.count;
+	for (size_t i = 0; i < tokens->texts.count; i++) {
+		strv_add_ref(&values, &arena, tokens->texts.items[i]);
 	}
 	audit_set_secrets(broker->audit, &values);
+	for (size_t i = 0; i < copies; i++) {
+		secret_wipe(values.items[i]);
+	}
 }
 
 int broker_record_open(struct broker *broker, struct error *err)
@@ -54,7 +59,7 @@ int broker_record_open(struct broker *broker, struct error *err)
 			broker->config->state_dir, &(struct audit_opts){0}, &broker->audit, err);
 	}
 	if (r == 0) {
-		set_secrets(broker);
+		log_set_filter(mask_line, broker->audit);
 	}
 	return r;
 }
@@ -113,6 +118,7 @@ static void fill_request(struct audit_entry *entry, const struct request *reques
 	if (request == NULL) {
 		return;
 	}
+	entry->secret = request->token;
 	entry->sender = request->sender.from != NULL ? request->sender.from : request->sender.id;
 	entry->agent = request->ref.agent_id;
 	entry->session = request->ref.key;

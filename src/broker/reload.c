@@ -21,43 +21,54 @@ static void set_problem(struct broker *broker, const char *text)
 	broker->reload_problem = text != NULL ? xstrdup(text) : NULL;
 }
 
+static void add_issue(struct buf *line, const struct config_issue *issue)
+{
+	buf_addf(line, "%s:%d:%d: %s: %s", issue->file != NULL ? issue->file : "-", issue->line,
+		issue->column, issue->path, issue->message);
+}
+
+void reload_log_issues(const struct config *config)
+{
+	for (size_t i = 0; i < config->issue_count; i++) {
+		_cleanup_buf_ struct buf line = {0};
+
+		if (!config->issues[i].warning) {
+			add_issue(&line, &config->issues[i]);
+			log_error("%s%s%s", line.data, config->issues[i].hint != NULL ? "; " : "",
+				config->issues[i].hint != NULL ? config->issues[i].hint : "");
+		}
+	}
+}
+
 /* The first error stands for all; each is logged. */
 static void refuse_invalid(struct broker *broker, const struct config *config)
 {
-	bool told = false;
+	_cleanup_buf_ struct buf first = {0};
+	size_t i = 0;
 
-	set_problem(broker, "the configuration has errors");
-	for (size_t i = 0; i < config->issue_count; i++) {
-		const struct config_issue *issue = &config->issues[i];
-		_cleanup_buf_ struct buf line = {0};
-
-		if (issue->warning) {
-			continue;
-		}
-		buf_addf(&line, "%s:%d:%d: %s: %s", issue->file != NULL ? issue->file : "-",
-			issue->line, issue->column, issue->path, issue->message);
-		if (!told) {
-			set_problem(broker, line.data);
-			told = true;
-		}
-		log_error("%s", line.data);
+	while (i < config->issue_count && config->issues[i].warning) {
+		i++;
 	}
+	if (i < config->issue_count) {
+		add_issue(&first, &config->issues[i]);
+	}
+	set_problem(broker, first.data != NULL ? first.data : "the configuration has errors");
+	reload_log_issues(config);
 }
 
 static void adopt(struct broker *broker, struct config *config, struct tokens *tokens)
 {
-	bool same = json_equal(broker->config->root, config->root);
-	struct error err;
+	bool same;
 
+	broker_record_secrets(broker, config, tokens);
+	tokens_wipe(tokens, config);
+	same = json_equal(broker->config->root, config->root);
 	(void)config_free(broker->config);
 	broker->config = config;
 	tokens_finish(&broker->tokens);
 	broker->tokens = *tokens;
 	broker->generation++;
 	set_problem(broker, NULL);
-	if (broker_record_open(broker, &err) < 0) {
-		log_error("%s", err.text);
-	}
 	front_forget(broker, NULL);
 	if (!same) {
 		acquire_drop_outside(broker);
@@ -87,7 +98,6 @@ void reload_config(struct broker *broker)
 		r = tokens_load(config, &tokens, &err);
 	}
 	if (r == 0) {
-		tokens_wipe(config);
 		adopt(broker, config, &tokens);
 		log_info("configuration %s was read again",
 			config->path != NULL ? config->path : "");

@@ -12,6 +12,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "base/secret.h"
 #include "broker/broker.h"
 #include "tools/tool.h"
 
@@ -112,6 +113,7 @@ static void request_free(struct request *r)
 	}
 	acquire_forget_waiter(r);
 	approvals_forget(r);
+	secret_wipe(r->token);
 	*r->slot = r->next;
 	if (r->next != NULL) {
 		r->next->slot = r->slot;
@@ -148,7 +150,8 @@ struct request *request_open(struct broker *broker, struct bus_packet *packet)
 	r->id = m->id;
 	r->flags = m->flags;
 	link_request(r);
-	if (!authenticate(r, text_of(r, m, BUS_TOKEN), packet)) {
+	r->token = text_of(r, m, BUS_TOKEN);
+	if (!authenticate(r, r->token, packet)) {
 		r->principal.name = "nobody";
 		broker_record(broker, r, "refused",
 			&(struct record_fields){.decision = "deny", .rule = "token"});

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Tokens are kept as their SHA-256 alone, and compared in constant time. */
+/* Tokens are known by their SHA-256 alone, and compared in constant time. */
 #include "broker/tokens.h"
 
 #include <errno.h>
@@ -29,6 +29,13 @@ const struct principal principal_local = {.name = "local", .admin = true, .eleva
 static void hash_token(const char *token, size_t len, uint8_t ret[TOKEN_HASH_SIZE])
 {
 	(void)crypto_hash_sha256(ret, (const unsigned char *)token, len);
+}
+
+static void take_token(
+	struct tokens *t, const char *token, size_t len, uint8_t ret[TOKEN_HASH_SIZE])
+{
+	hash_token(token, len, ret);
+	strv_add_ref(&t->texts, &t->arena, arena_strndup(&t->arena, token, len));
 }
 
 /* A line without its end: files are written by echo. */
@@ -68,7 +75,7 @@ static int hash_file(struct tokens *t, const struct config *config, const char *
 	if (len < 0) {
 		return (int)len;
 	}
-	hash_token(text, (size_t)len, ret);
+	take_token(t, text, (size_t)len, ret);
 	sodium_memzero(text, sizeof(text));
 	return 0;
 }
@@ -118,7 +125,7 @@ static int load_one(
 	int r = 0;
 
 	if (text != NULL) {
-		hash_token(text, strlen(text), p->sha256);
+		take_token(t, text, strlen(text), p->sha256);
 	} else if (file != NULL) {
 		r = hash_file(t, config, file, p->sha256, err);
 	} else {
@@ -164,7 +171,7 @@ static int load_original(
 			"gateway.auth.token is neither a text nor a place that holds one; write the "
 			"token itself, or use gateway.tokens with tokenFile");
 	}
-	hash_token(text, strlen(text), p->sha256);
+	take_token(t, text, strlen(text), p->sha256);
 	return 0;
 }
 
@@ -229,7 +236,15 @@ int tokens_load(const struct config *config, struct tokens *ret, struct error *e
 	return r;
 }
 
-void tokens_wipe(struct config *config)
+static void wipe_texts(struct tokens *tokens)
+{
+	for (size_t i = 0; i < tokens->texts.count; i++) {
+		secret_wipe(tokens->texts.items[i]);
+	}
+	tokens->texts = (struct strv){0};
+}
+
+void tokens_wipe(struct tokens *tokens, struct config *config)
 {
 	const json_t *list = config_get(config, "gateway.tokens"), *entry;
 	size_t i;
@@ -239,10 +254,12 @@ void tokens_wipe(struct config *config)
 		secret_wipe(json_string_value(json_object_get(entry, "token")));
 	}
 	secret_wipe(json_string_value(config_get(config, "gateway.auth.token")));
+	wipe_texts(tokens);
 }
 
 void tokens_finish(struct tokens *tokens)
 {
+	wipe_texts(tokens);
 	arena_finish(&tokens->arena);
 	*tokens = (struct tokens){0};
 }

@@ -20,6 +20,7 @@ struct tokens {
 	struct arena arena;
 	struct principal *items;
 	size_t count;
+	struct strv texts; /* the tokens themselves, until tokens_wipe() */
 };
 
 /*
@@ -30,8 +31,9 @@ struct tokens {
 int tokens_load(const struct config *config, struct tokens *ret, struct error *err);
 void tokens_finish(struct tokens *tokens);
 
-/* Overwrite the tokens that stand in the configuration itself: from here on their hashes do. */
-void tokens_wipe(struct config *config);
+/* Overwrite the tokens themselves, in the configuration too: from here on their hashes do. Only the audit
+ * log keeps them, to take them out of what it writes (audit_set_secrets()). */
+void tokens_wipe(struct tokens *tokens, struct config *config);
 
 /* Whose token this is; NULL: nobody's. All are compared, each in constant time. */
 const struct principal *tokens_find(const struct tokens *tokens, const char *token);

@@ -72,8 +72,12 @@ bool report_is_secret(const char *name)
 	return false;
 }
 
-/* "user:password" before the '@' of a URL, wherever in the value: from, to of the password. */
-static bool url_password(const char *value, size_t *ret_from, size_t *ret_to)
+bool report_is_secret_value(const char *name, const char *value)
+{
+	return report_is_secret(name) || strstr(value, "PRIVATE KEY-----") != NULL;
+}
+
+bool report_url_password(const char *value, size_t *ret_from, size_t *ret_to)
 {
 	const char *start = value, *end, *colon, *at;
 
@@ -96,10 +100,10 @@ json_t *report_env_value(const char *name, const char *value)
 	_cleanup_buf_ struct buf shown = {0};
 	size_t from, to;
 
-	if (report_is_secret(name) || strstr(value, "PRIVATE KEY-----") != NULL) {
+	if (report_is_secret_value(name, value)) {
 		return json_string("***");
 	}
-	while (url_password(value, &from, &to)) {
+	while (report_url_password(value, &from, &to)) {
 		buf_add(&shown, value, from);
 		buf_add_str(&shown, "***");
 		value += to;

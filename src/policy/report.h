@@ -73,6 +73,10 @@ json_t *report_text(const char *text);
 
 /* Does a variable of this name hold a secret? Its value is then never printed or logged. */
 bool report_is_secret(const char *name);
+/* The same, or the value itself tells: a private key. */
+bool report_is_secret_value(const char *name, const char *value);
+/* "user:password" before the '@' of the first URL in the value: where the password begins and ends. */
+bool report_url_password(const char *value, size_t *ret_from, size_t *ret_to);
 /* The value of a variable as it may be shown: "***" for a secret; a URL without its password. */
 json_t *report_env_value(const char *name, const char *value);
 

@@ -1,4 +1,5 @@
 """Each decision, call, denial, elevation and step of a sandbox's life is one row."""
+import hashlib
 import json
 import os
 import signal
@@ -6,6 +7,7 @@ import subprocess
 
 import pytest
 
+import gateway as gateway_module
 from gateway import ADMIN, Gateway, wait_for
 
 TOKENS = [{"name": "admin", "token": ADMIN, "admin": True},
@@ -149,3 +151,48 @@ def test_it_is_followed(gateway):
             assert row["tool"] == "write" and row["prev"]
         finally:
             reader.kill()
+
+
+SECRETS = {"of-the-env": "Hunter22envvalue", "of-a-file": "Filetoken-4711", "admin": "Adm1n-t0ken-x",
+           "hashed": "known-by-hash-only", "wrong": "nobody-knows-this", "url": "urlpassw0rd",
+           "process": "inherited-s3cret", "later": "after-the-reload"}
+
+
+def test_secrets_leave_no_trace(home, monkeypatch):
+    monkeypatch.setitem(gateway_module.BASE_ENV, "PROCESS_SECRET", SECRETS["process"])
+    token_file = home / "token"
+    token_file.write_text(SECRETS["of-a-file"] + "\n")
+    gateway = Gateway(home, tokens=[
+        {"name": "admin", "token": SECRETS["admin"], "admin": True},
+        {"name": "file", "tokenFile": str(token_file)},
+        {"name": "hash", "tokenSha256": hashlib.sha256(SECRETS["hashed"].encode()).hexdigest()}])
+    gateway.sandbox["docker"] = {"env": {
+        "SKILL_API_KEY": SECRETS["of-the-env"], "DB": f"postgres://me:{SECRETS['url']}@db/x"}}
+    gateway.extra = {"tools": {"elevated": {"enabled": True, "allowFrom": {"telegram": ["1"]}}}}
+    gateway.write_config()
+    try:
+        gateway.start()
+        before = gateway.status()["configGeneration"]
+        gateway.sandbox["docker"]["env"]["LATER_TOKEN"] = SECRETS["later"]
+        gateway.write_config()
+        wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
+        for name, secret in SECRETS.items():
+            command = {"command": f"true {secret}"}
+            status, _ = gateway.invoke("exec", command, session=f"by-{secret}", token=secret)
+            assert status == (200 if name in ("admin", "of-a-file", "hashed") else 401)
+            if name in ("hashed", "wrong"):
+                continue  # known from the call alone that brings them
+            gateway.call("exec", **command)
+            gateway.invoke(f"tool-{secret}", {}, session=f"s-{secret}")
+            assert gateway.invoke("read", {"path": secret}, session=f"s-{secret}")[0] == 404
+            assert gateway.invoke("exec", {**command, "elevated": True}, token=SECRETS["admin"],
+                                  sender=ALICE)[0] == 200
+    finally:
+        gateway.finish()
+    assert any("***" in row["session"] for row in rows(gateway, "call") if "session" in row)
+    assert rows(gateway, "elevation")
+    for place in (gateway.state / "audit.jsonl", gateway.log):
+        text = place.read_text().lower()
+        for name, secret in SECRETS.items():
+            assert secret.lower() not in text, (place, name)
+    assert gateway.creel("audit", "verify").returncode == 0

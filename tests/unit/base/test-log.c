@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/log.h"
 #include "base/own.h"
 
@@ -72,6 +73,28 @@ static void the_name_can_be_set(void **state)
 	assert_string_equal(output, "creel-init: x\n");
 }
 
+static void star(void *arg, const char *text, struct buf *out)
+{
+	buf_addf(out, "%s%zu%s", (const char *)arg, strlen(text), "\n");
+}
+
+static void filtered(void)
+{
+	static char before[] = "length ";
+
+	log_set_filter(star, before);
+	log_error("s3cr3t");
+	log_set_filter(NULL, NULL);
+	log_error("s3cr3t");
+}
+
+static void a_filter_says_what_is_shown(void **state)
+{
+	(void)state;
+	capture(filtered);
+	assert_string_equal(output, "creel: length 6\\x0a\ncreel: s3cr3t\n");
+}
+
 static void forged(void)
 {
 	log_error("file '%s'", "a\ncreel: all is well\x1b[2J\xff");
@@ -124,6 +147,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(levels_below_are_silent),
 		cmocka_unit_test(the_name_can_be_set),
+		cmocka_unit_test(a_filter_says_what_is_shown),
 		cmocka_unit_test(a_message_cannot_forge_a_line),
 		cmocka_unit_test(a_long_message_is_cut),
 		cmocka_unit_test(errno_survives_a_failed_write),

@@ -23,6 +23,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "broker/audit-mask.h"
+#include "broker/audit-secrets.h"
 #include "broker/audit.h"
 
 struct log {
@@ -387,6 +388,7 @@ static void secrets_are_masked(void **state)
 	masks("", "");
 	masks("say hunter22 twice: hunter22", "say *** twice: ***");
 	masks("xhunter22longery", "x***y");
+	masks("agent:main:xHUNTER22longery", "agent:main:x***y");
 	masks("abc is too short", "abc is too short");
 	masks("export GITHUB_TOKEN=ghp_123 && run", "export GITHUB_TOKEN=*** && run");
 	masks("API_KEY='a b c' x", "API_KEY=*** x");
@@ -422,6 +424,92 @@ static void secrets_are_masked_in_rows(void **state)
 	free(text);
 }
 
+static void the_token_of_a_call_is_masked(void **state)
+{
+	struct log *log = *state;
+	struct audit_entry entry = AUDIT_ENTRY("call", "exec");
+	struct error err = {0};
+	_cleanup_buf_ struct buf shown = {0};
+	size_t len;
+	char *text;
+
+	audit_learn_secret(log->audit, "native");
+	audit_learn_secret(log->audit, "vnc-pass");
+	entry.secret = "presented";
+	entry.session = "agent:main:vnc-pass-presented";
+	entry.backend = "native";
+	assert_int_equal(audit_row(log->audit, &entry, &err), 0);
+	text = slurp(log, &len);
+	assert_non_null(strstr(text, "agent:main:***-***"));
+	assert_non_null(strstr(text, "\"backend\":\"native\""));
+	free(text);
+	audit_mask_text(log->audit, "vnc-pass and presented", &shown);
+	assert_string_equal(shown.data, "*** and presented");
+}
+
+static void learnt_secrets_are_bounded(void **state)
+{
+	struct log *log = *state;
+	_cleanup_buf_ struct buf shown = {0};
+	char value[16];
+
+	for (int i = 0; i < 300; i++) {
+		(void)snprintf(value, sizeof(value), "learnt-%03d", i);
+		audit_learn_secret(log->audit, value);
+	}
+	audit_mask_text(log->audit, "learnt-000 learnt-043 learnt-044 learnt-299", &shown);
+	assert_string_equal(shown.data, "learnt-000 learnt-043 *** ***");
+}
+
+static void has(const struct strv *list, const char *value, bool expected)
+{
+	if (strv_contains(list, value) != expected) {
+		fail_msg("'%s' is %s", value, expected ? "not found" : "found");
+	}
+}
+
+static void secrets_are_found(void **state)
+{
+	static const char text[] =
+		"{'agents': {'defaults': {'sandbox': {'docker': {'env': {'LANG': 'C.UTF-8',"
+		" 'MY_API_KEY': 'of-the-env', 'DB': 'postgres://me:of-the-url@db/x?y=a://b:second@c'}}}},"
+		" 'list': [{'id': 'a', 'sandbox': {'docker': {'env': {'GH_TOKEN': 'of-the-agent'}}}}]},"
+		" 'gateway': {'auth': {'password': 'of-the-original'}, 'listen': 'off', 'tokens': ["
+		" {'name': 'n', 'token': 'of-the-list'}, {'name': 'm', 'tokenFile': '/a/file'}]},"
+		" 'channels': {'telegram': {'botToken': 'of-a-channel', 'id': 'plain'}},"
+		" 'secrets': {'TEXT': '-----BEGIN PRIVATE KEY-----'}}";
+	static const char *const env[] = {"HOME=/home/me", "X_SECRET=of-the-process", "NO", NULL};
+	_cleanup_arena_ struct arena arena = {0};
+	char *json = arena_strdup(&arena, text);
+	struct strv list = {0};
+	json_t *root;
+
+	(void)state;
+	for (char *at = json; *at != '\0'; at++) {
+		*at = *at == '\'' ? '"' : *at;
+	}
+	root = json_loads(json, 0, NULL);
+	assert_non_null(root);
+	audit_secrets_of_config(root, &arena, &list);
+	json_decref(root);
+	audit_secrets_of_env((char *const *)(uintptr_t)env, &arena, &list);
+	audit_secrets_of_env(NULL, &arena, &list);
+	has(&list, "of-the-env", true);
+	has(&list, "of-the-url", true);
+	has(&list, "second", true);
+	has(&list, "of-the-agent", true);
+	has(&list, "of-the-original", true);
+	has(&list, "of-the-list", true);
+	has(&list, "of-a-channel", true);
+	has(&list, "-----BEGIN PRIVATE KEY-----", true);
+	has(&list, "of-the-process", true);
+	has(&list, "C.UTF-8", false);
+	has(&list, "/a/file", false);
+	has(&list, "plain", false);
+	has(&list, "n", false);
+	assert_int_equal(list.count, 9);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -438,6 +526,9 @@ int main(void)
 		CASE(long_rows_lose_their_detail),
 		CASE(a_full_disk_leaves_no_half_row),
 		cmocka_unit_test(secrets_are_masked),
+		cmocka_unit_test(secrets_are_found),
+		CASE(the_token_of_a_call_is_masked),
+		CASE(learnt_secrets_are_bounded),
 		CASE(secrets_are_masked_in_rows),
 	};
 
