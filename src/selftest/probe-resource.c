@@ -31,6 +31,7 @@ enum {
 	DESCRIPTORS_MAX = 65536,
 	TIMERS_MAX = 8192,
 	INSTANCES_MAX = 512,
+	INSTANCES_SHARE = 64,
 	TERMINALS_MAX = 1024,
 	SHM_MIB_MAX = 1024,
 };
@@ -210,8 +211,8 @@ static enum outcome watches(const struct probe_call *call)
 			"without user namespaces the engine counts them for the host's uid: %d",
 			count);
 	}
-	/* The usual limit of a whole user is 128. */
-	return count >= 128
+	/* The usual limit of a whole user is 128, of which others of that user have some. */
+	return count >= INSTANCES_SHARE
 		       ? probe_fell(call, "%d inotify instances, which count for the starter too",
 				 count)
 		       : probe_held(call, "it ends at %d: %s", count, strerror(errno));

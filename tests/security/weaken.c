@@ -4,8 +4,10 @@
 
 #include <sched.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -27,6 +29,16 @@ int __real_sys_loopback_up(void);
 int __wrap_sys_loopback_up(void);
 int __real_sys_close_range(unsigned first, unsigned last, unsigned flags);
 int __wrap_sys_close_range(unsigned first, unsigned last, unsigned flags);
+int __real_umount2(const char *target, int flags);
+int __wrap_umount2(const char *target, int flags);
+int __real_mount(const char *source, const char *target, const char *type, unsigned long flags,
+	const void *data);
+int __wrap_mount(const char *source, const char *target, const char *type, unsigned long flags,
+	const void *data);
+int __real_mount_setattr(
+	int dir_fd, const char *path, unsigned flags, struct mount_attr *attr, size_t size);
+int __wrap_mount_setattr(
+	int dir_fd, const char *path, unsigned flags, struct mount_attr *attr, size_t size);
 int __real_execve(const char *path, char *const argv[], char *const env[]);
 int __wrap_execve(const char *path, char *const argv[], char *const env[]);
 
@@ -42,6 +54,21 @@ static void drop(struct plan *plan, enum step_kind kind)
 	for (size_t i = 0; i < plan->step_count; i++) {
 		if (plan->steps[i].kind != kind) {
 			plan->steps[kept++] = plan->steps[i];
+		}
+	}
+	plan->step_count = kept;
+}
+
+/* What is made in a /dev of the sandbox's own: all of it but the directory. */
+static void drop_devices(struct plan *plan)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < plan->step_count; i++) {
+		const struct plan_step *step = &plan->steps[i];
+
+		if (step->target == NULL || strncmp(step->target, "dev/", 4) != 0) {
+			plan->steps[kept++] = *step;
 		}
 	}
 	plan->step_count = kept;
@@ -65,8 +92,11 @@ static void change_steps(struct plan *plan)
 	for (size_t i = 0; i < plan->step_count; i++) {
 		struct plan_step *step = &plan->steps[i];
 
-		if (without(WITH_WRITABLE_BINDS) && is_step(step, STEP_ATTACH, "ro")) {
+		if (without(WITH_WRITABLE_BINDS) && step->kind == STEP_ATTACH) {
 			step->attr &= ~(unsigned)ATTR_READ_ONLY;
+		} else if (without(WITH_HOST_DEVICES) && is_step(step, STEP_DIR, "dev")) {
+			bind_instead(step, "/dev");
+			step->attr = ATTR_DIRECTORY;
 		} else if (without(WITH_HOST_PIDS) && step->kind == STEP_PROC) {
 			bind_instead(step, "/proc");
 		} else if (without(WITHOUT_LIMITS) && step->kind == STEP_TMPFS) {
@@ -99,6 +129,9 @@ static void drop_steps(struct plan *plan)
 			drop(plan, steps[i].kind);
 		}
 	}
+	if (without(WITH_HOST_DEVICES)) {
+		drop_devices(plan);
+	}
 	if (without(WITHOUT_LIMITS)) {
 		plan->cgroup = false;
 	}
@@ -122,13 +155,16 @@ int __wrap_plan_build(const struct sandbox_spec *spec, const struct native_facts
 	const char *run_dir, struct arena *arena, struct plan *ret, struct error *err)
 {
 	struct sandbox_spec copy = *spec;
+	struct native_facts known = *facts;
 	int r;
 
 	if (without(WITH_OUTSIDE)) {
 		add_outside(&copy, arena);
 	}
-	r = __real_plan_build(&copy, facts, run_dir, arena, ret, err);
-
+	if (without(WITH_OPEN_INIT)) {
+		known.init_path = getenv("CREEL_INIT_OPEN");
+	}
+	r = __real_plan_build(&copy, &known, run_dir, arena, ret, err);
 	if (r == 0) {
 		drop_steps(ret);
 		change_steps(ret);
@@ -138,8 +174,9 @@ int __wrap_plan_build(const struct sandbox_spec *spec, const struct native_facts
 
 int __wrap_clone(int (*fn)(void *), void *stack, int flags, void *arg)
 {
-	return __real_clone(
-		fn, stack, without(WITH_HOST_PIDS) ? flags & ~CLONE_NEWPID : flags, arg);
+	flags &= without(WITH_HOST_PIDS) ? ~CLONE_NEWPID : ~0;
+	flags &= without(WITH_HOST_USERS) ? ~CLONE_NEWUSER : ~0;
+	return __real_clone(fn, stack, flags, arg);
 }
 
 int __wrap_unshare(int flags)
@@ -147,6 +184,7 @@ int __wrap_unshare(int flags)
 	flags &= without(WITH_HOST_NETWORK) ? ~CLONE_NEWNET : ~0;
 	flags &= without(WITH_HOST_IPC) ? ~CLONE_NEWIPC : ~0;
 	flags &= without(WITH_HOST_NAME) ? ~CLONE_NEWUTS : ~0;
+	flags &= without(WITH_HOST_MOUNTS) ? ~CLONE_NEWNS : ~0;
 	return __real_unshare(flags);
 }
 
@@ -163,4 +201,27 @@ int __wrap_sys_close_range(unsigned first, unsigned last, unsigned flags)
 int __wrap_execve(const char *path, char *const argv[], char *const env[])
 {
 	return __real_execve(path, argv, without(WITH_ENVIRONMENT) ? environ : env);
+}
+
+int __wrap_umount2(const char *target, int flags)
+{
+	return without(WITH_OLD_ROOT) ? 0 : __real_umount2(target, flags);
+}
+
+int __wrap_mount(const char *source, const char *target, const char *type, unsigned long flags,
+	const void *data)
+{
+	if (without(WITHOUT_LIMITS) && type != NULL && strcmp(type, "devpts") == 0) {
+		data = "newinstance,ptmxmode=0666,mode=0620";
+	}
+	return __real_mount(source, target, type, flags, data);
+}
+
+int __wrap_mount_setattr(
+	int dir_fd, const char *path, unsigned flags, struct mount_attr *attr, size_t size)
+{
+	if (without(WITH_HOST_DEVICES)) {
+		attr->attr_set &= ~(uint64_t)MOUNT_ATTR_NODEV;
+	}
+	return __real_mount_setattr(dir_fd, path, flags, attr, size);
 }

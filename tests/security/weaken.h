@@ -23,6 +23,11 @@ enum {
 	WITH_OUTSIDE = 1 << 12, /* the directory around the workspace is there, too */
 	WITH_DESCRIPTORS = 1 << 13,
 	WITH_ENVIRONMENT = 1 << 14,
+	WITH_HOST_DEVICES = 1 << 15, /* all of /dev */
+	WITH_OLD_ROOT = 1 << 16, /* it stays, mounted over the new one */
+	WITH_OPEN_INIT = 1 << 17, /* a creel-init that may be traced: creel-init-open */
+	WITH_HOST_USERS = 1 << 18,
+	WITH_HOST_MOUNTS = 1 << 19,
 };
 
 /* What the sandboxes that this process starts from now on go without. */
