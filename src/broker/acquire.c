@@ -261,7 +261,8 @@ static void on_started(
 
 	s->worker = NULL;
 	if (reply->json == NULL || reply->fd_count == 0) {
-		log_warning("sandbox %s: %s", s->name, reply->failure.text);
+		log_with(LOG_LEVEL_WARNING, LOG_FIELDS({"sandbox", s->name}), "sandbox %s: %s",
+			s->name, reply->failure.text);
 		fail_waiters(s, reply->failure_type, reply->failure.text);
 		sandbox_free(s);
 		return;
@@ -412,7 +413,8 @@ static void on_removal(
 	(void)worker;
 	*keep = WORKER_DONE;
 	if (reply->json == NULL) {
-		log_warning("sandbox %s: %s", removal->name, reply->failure.text);
+		log_with(LOG_LEVEL_WARNING, LOG_FIELDS({"sandbox", removal->name}),
+			"sandbox %s: %s", removal->name, reply->failure.text);
 	} else {
 		broker_record(removal->broker, NULL, "remove",
 			&(struct record_fields){.kind = "sandbox",

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_form.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -223,9 +224,10 @@ static void put_fd(int fd, int target)
 __attribute__((noreturn)) static void run_front(
 	const struct broker *broker, int bus_fd, int images_fd)
 {
-	char tcp[16], local[16];
+	char tcp[16], local[16], form[32], stream[64] = "JOURNAL_STREAM=";
 	const char *const argv[] = {"creel-front", tcp, local, NULL};
-	char *const env[] = {NULL};
+	char *const env[] = {form, stream, NULL};
+	const char *journal = getenv("JOURNAL_STREAM");
 	int high[] = {bus_fd, images_fd, broker->tcp_fd, broker->unix_fd};
 	sigset_t none;
 
@@ -233,6 +235,10 @@ __attribute__((noreturn)) static void run_front(
 	for (int i = 0; i < (int)ARRAY_SIZE(high); i++) {
 		high[i] = high[i] >= 0 ? fcntl(high[i], F_DUPFD_CLOEXEC, 16) : FD_NONE;
 		put_fd(high[i], FRONT_BUS_FD + i);
+	}
+	(void)snprintf(form, sizeof(form), "CREEL_LOG=%s", log_form_name());
+	if (journal != NULL) {
+		(void)snprintf(stream, sizeof(stream), "JOURNAL_STREAM=%s", journal);
 	}
 	(void)snprintf(tcp, sizeof(tcp), "%d", broker->tcp_fd >= 0 ? FRONT_BUS_FD + 2 : -1);
 	(void)snprintf(local, sizeof(local), "%d", broker->unix_fd >= 0 ? FRONT_BUS_FD + 3 : -1);
@@ -481,9 +487,9 @@ void front_settings(struct broker *broker)
 	const json_t *idle = config_get(broker->config, "gateway.idleSeconds");
 
 	send_json(broker, &message,
-		json_pack("{s:s,s:s,s:s?,s:s?,s:I}", "version", CREEL_VERSION, "brand",
-			broker->config->brand->name, "listen", broker->listen, "socket",
-			broker->socket_path, "idleSeconds",
+		json_pack("{s:s,s:s,s:s,s:s?,s:s?,s:I}", "log", log_form_name(), "version",
+			CREEL_VERSION, "brand", broker->config->brand->name, "listen",
+			broker->listen, "socket", broker->socket_path, "idleSeconds",
 			json_is_integer(idle) ? json_integer_value(idle)
 					      : (json_int_t)IDLE_SECONDS));
 }

@@ -22,6 +22,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_form.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -52,6 +53,13 @@ static int parse_options(char **argv, struct config_request *ret, struct error *
 	return 0;
 }
 
+static const char *setting(const struct broker *broker, const char *key, const char *fallback)
+{
+	const char *value = json_string_value(config_get(broker->config, key));
+
+	return value != NULL ? value : fallback;
+}
+
 static int load(struct broker *broker, struct error *err)
 {
 	int r = config_env_from_process(&broker->config_request.env, err);
@@ -63,9 +71,10 @@ static int load(struct broker *broker, struct error *err)
 	if (r < 0) {
 		return r;
 	}
+	(void)log_form_set(setting(broker, "gateway.log", NULL));
+	reload_log_issues(broker->config);
 	/* The analyzer does not see that config_load() gives a configuration whenever it succeeds. */
 	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-	reload_log_issues(broker->config);
 	return broker->config->error_count == 0
 		       ? 0
 		       : error_plain(err, EINVAL, "the configuration has %zu errors",
@@ -97,13 +106,6 @@ static int lock_state(struct broker *broker, struct error *err)
 		return error_set(err, errno, "cannot write '%s'", path);
 	}
 	return 0;
-}
-
-static const char *setting(const struct broker *broker, const char *key, const char *fallback)
-{
-	const char *value = json_string_value(config_get(broker->config, key));
-
-	return value != NULL ? value : fallback;
 }
 
 static int open_sockets(struct broker *broker, struct error *err)
@@ -337,6 +339,7 @@ int main(int argc, char **argv)
 	(void)argc;
 	log_set_name("creel-gateway");
 	log_set_level(LOG_LEVEL_INFO);
+	log_form_open();
 	broker.started_ns = clock_now_ns();
 	raise_file_limit();
 	r = parse_options(argv, &broker.config_request, &err);

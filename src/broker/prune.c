@@ -19,7 +19,8 @@ struct pruner {
 static void tell(void *arg, const struct lifecycle_sandbox *sandbox, const struct error *failure)
 {
 	if (failure != NULL) {
-		log_warning("sandbox %s: %s", sandbox->row.name, failure->text);
+		log_with(LOG_LEVEL_WARNING, LOG_FIELDS({"sandbox", sandbox->row.name}),
+			"sandbox %s: %s", sandbox->row.name, failure->text);
 		return;
 	}
 	(void)json_array_append_new(

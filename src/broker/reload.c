@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_form.h"
 #include "base/mem.h"
 #include "base/own.h"
 #include "broker/broker.h"
@@ -34,7 +35,8 @@ void reload_log_issues(const struct config *config)
 
 		if (!config->issues[i].warning) {
 			add_issue(&line, &config->issues[i]);
-			log_error("%s%s%s", line.data, config->issues[i].hint != NULL ? "; " : "",
+			log_with(LOG_LEVEL_ERROR, LOG_FIELDS({"key", config->issues[i].path}),
+				"%s%s%s", line.data, config->issues[i].hint != NULL ? "; " : "",
 				config->issues[i].hint != NULL ? config->issues[i].hint : "");
 		}
 	}
@@ -69,6 +71,7 @@ static void adopt(struct broker *broker, struct config *config, struct tokens *t
 	broker->tokens = *tokens;
 	broker->generation++;
 	set_problem(broker, NULL);
+	(void)log_form_set(json_string_value(config_get(config, "gateway.log")));
 	front_forget(broker, NULL);
 	if (!same) {
 		acquire_drop_outside(broker);

@@ -687,6 +687,9 @@ const struct schema_row schema_rows[] = {
 	{.path = "gateway.socket", .type = SCHEMA_STRING, .def = "\"<state>/creel.sock\"",
 		.since = "creel",
 		.doc = "The unix socket."},
+	{.path = "gateway.log", .type = SCHEMA_ENUM, .values = "text|json", .def = "\"text\"",
+		.since = "creel",
+		.doc = "Form of the log's lines."},
 	{.path = "gateway.idleSeconds", .type = SCHEMA_INT, .min = 1, .max = 86400, .def = "300",
 		.since = "creel",
 		.doc = "A sandbox in which nothing was at work for so long is let go of: it goes on, and "

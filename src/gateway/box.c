@@ -332,7 +332,8 @@ static void adopt_found(struct front_box *box, struct box_session *session)
 		}
 		*at = f->next;
 		if (tool_session_adopt(session->tools, &f->process, &err) < 0) {
-			log_warning("sandbox %s: %s", box->name, err.text);
+			log_with(LOG_LEVEL_WARNING, LOG_FIELDS({"sandbox", box->name}),
+				"sandbox %s: %s", box->name, err.text);
 		} else {
 			session->patience_ns = clock_after_ns(ADOPT_PATIENCE_MS * NS_PER_MS);
 		}
@@ -493,7 +494,8 @@ static void pump(void *arg, short revents)
 
 	box->used_ns = clock_now_ns();
 	if (link_pump(box->stream.link, revents, &why) < 0) {
-		log_info("sandbox %s: %s", box->name, why.text);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({"sandbox", box->name}), "sandbox %s: %s",
+			box->name, why.text);
 		box_close(box, &why);
 		return;
 	}

@@ -118,7 +118,8 @@ static void pump(void *arg, short revents)
 	struct error why;
 
 	if (link_pump(box->stream.link, revents, &why) < 0) {
-		log_info("browser %s: %s", box->name, why.text);
+		log_with(LOG_LEVEL_INFO, LOG_FIELDS({"sandbox", box->name}), "browser %s: %s",
+			box->name, why.text);
 		close_box(box, &why);
 		gateway_boxes_update(gateway);
 		return;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/log_form.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -24,6 +25,7 @@ static void on_settings(struct gateway *gateway, struct bus_packet *packet)
 	}
 	json_decref(gateway->settings);
 	gateway->settings = settings;
+	(void)log_form_set(json_string_value(json_object_get(settings, "log")));
 	gateway->idle_ns =
 		(uint64_t)json_integer_value(json_object_get(settings, "idleSeconds")) * NS_PER_S;
 	if (first && gateway->settled != NULL) {

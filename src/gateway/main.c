@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/log_form.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "browser/ws.h"
@@ -87,6 +88,7 @@ int main(int argc, char **argv)
 
 	log_set_name("creel-front");
 	log_set_level(LOG_LEVEL_INFO);
+	log_form_open();
 	/* The terminal's ^C is the broker's to handle: it tells us. */
 	(void)signal(SIGINT, SIG_IGN);
 	(void)signal(SIGTERM, SIG_IGN);

@@ -1,10 +1,13 @@
 """The gateway's two processes: who may call what, and where a call runs."""
 import json
+import os
 import signal
+from pathlib import Path
 
 import pytest
 
 from gateway import ADMIN, Gateway, wait_for
+from sandbox import processes
 
 
 @pytest.fixture
@@ -129,3 +132,53 @@ def test_only_the_first_call_needs_the_broker(gateway):
     finally:
         gateway.process.send_signal(signal.SIGCONT)
     assert gateway.text("exec", session="another", command="echo new") == "new"
+
+
+def log_lines(gateway):
+    return [json.loads(line) for line in gateway.log.read_text().splitlines()]
+
+
+def keepers(gateway):
+    """Of this gateway's sandboxes, known by its home."""
+    home, found = f"HOME={gateway.home}\0".encode(), []
+    for pid, (name, _) in processes().items():
+        try:
+            if name == "creel-keeper" and home in Path(f"/proc/{pid}/environ").read_bytes():
+                found.append(pid)
+        except OSError:
+            continue
+    return found
+
+
+def test_the_log_as_json(home):
+    gateway = Gateway(home, log="json")
+    gateway.sandbox["docker"] = {"binds": ["/etc:/etc2"]}  # refused when it is started
+    gateway.write_config()
+    try:
+        gateway.start()
+        assert gateway.invoke("exec", {"command": "true"})[0] == 503
+        os.kill(gateway.front(), signal.SIGKILL)
+        gateway.wait_ready()
+        failed = [line for line in log_lines(gateway) if "sandbox" in line]
+        assert failed and "/etc" in failed[0]["message"] and failed[0]["level"] == "warning"
+        for line in log_lines(gateway):
+            assert line["program"] == "creel-gateway" and line["pid"] == gateway.process.pid
+            assert line["level"] in ("error", "warning", "info") and line["time"].endswith("Z")
+        assert any(line["level"] == "error" and "the front ended (signal 9)" in line["message"]
+                   for line in log_lines(gateway))
+        # The front alone sees that its sandbox is gone.
+        gateway.sandbox["docker"] = {}
+        before = gateway.status()["configGeneration"]
+        gateway.write_config()
+        wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
+        gateway.call("exec", command="true")
+        [keeper] = keepers(gateway)
+        os.kill(keeper, signal.SIGKILL)
+        line = wait_for(lambda: [line for line in log_lines(gateway) if line["program"] == "creel-front"],
+                        "the front's line")[0]
+        assert line["level"] == "info" and line["sandbox"] in line["message"]
+        assert line["pid"] == gateway.front()
+    finally:
+        gateway.stop()
+        log_lines(gateway)
+        gateway.finish()
