@@ -54,7 +54,7 @@ def caller(token):
 
 
 def acquire(token, agent, session, number, flags=START):
-    return packet(ACQUIRE, [*caller(token), agent, session, None, None], number, flags)
+    return packet(ACQUIRE, [*caller(token), agent, session, None, None, None], number, flags)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_it_gets_what_a_token_reaches_and_no_more(run):
         packet(ASK, [*caller(b"narrow"), b"status", b"{}"], 7),
         packet(ASK, [*caller(b"narrow"), b"approval.list", b"{}"], 8),
         packet(ELEVATE, [*caller(b"narrow"), b"work", b"a", b"\0" * 64], 9),
-        packet(ACQUIRE, [*caller(b"narrow"), b"work", b"a", None, b"/etc"], 10, START),
+        packet(ACQUIRE, [*caller(b"narrow"), b"work", b"a", None, b"/etc", None], 10, START),
         acquire(b"narrow", b"work", b"a", 11, 0),
         answers=11)
     assert [answers[n][:2] for n in (1, 2)] == [(FAILURE, "unauthorized")] * 2
