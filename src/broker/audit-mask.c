@@ -11,25 +11,28 @@ enum { NAME_MAX_BYTES = 256 };
 
 #define MASK "***"
 
-/* The length of the secret that begins here, the longest of several; 0: none. */
+/* The length of the secret if it begins here; 0: it does not. */
+static size_t begins_with(const char *text, const char *secret)
+{
+	size_t len;
+
+	/* Most end here: each secret is looked for at each byte. */
+	if (tolower((unsigned char)*secret) != tolower((unsigned char)*text)) {
+		return 0;
+	}
+	len = strlen(secret);
+	return len >= AUDIT_SECRET_MIN && strncasecmp(text, secret, len) == 0 ? len : 0;
+}
+
+/* The longest of several; 0: none. */
 static size_t secret_at(const char *text, const struct strv *secrets)
 {
-	int first = tolower((unsigned char)*text);
 	size_t longest = 0;
 
 	for (size_t i = 0; i < secrets->count; i++) {
-		const char *secret = secrets->items[i];
-		size_t len;
+		size_t len = begins_with(text, secrets->items[i]);
 
-		/* Most end here: each secret is looked for at each byte. */
-		if (tolower((unsigned char)*secret) != first) {
-			continue;
-		}
-		len = strlen(secret);
-		if (len >= AUDIT_SECRET_MIN && len > longest &&
-			strncasecmp(text, secret, len) == 0) {
-			longest = len;
-		}
+		longest = len > longest ? len : longest;
 	}
 	return longest;
 }
