@@ -126,6 +126,15 @@ enum {
 	LIMIT_HTTP_UNREAD = 1024 * 1024,
 	/* Requests of one token that are at work at once. */
 	LIMIT_HTTP_CALLS = 512,
+	/* What the broker holds of its front, which it does not trust: questions without an answer, twice
+	 * what the front lets its callers have. */
+	LIMIT_BROKER_REQUESTS = 16384,
+	/* Sandboxes of one gateway at once, each some processes and a stream: more than a machine runs. */
+	LIMIT_SANDBOXES = 4096,
+	/* Sessions that the database remembers, and those that one shared sandbox does: callers may come
+	 * with ever new keys. Those unused the longest make room, if nothing was set for them or runs. */
+	LIMIT_SESSIONS = 10000,
+	LIMIT_SANDBOX_SESSIONS = 1024,
 	/* Values and levels of one request's JSON: a value of two bytes costs up to 250 in memory. */
 	LIMIT_JSON_VALUES = 200000,
 	LIMIT_JSON_DEPTH = 64,

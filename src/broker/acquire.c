@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
@@ -547,11 +548,28 @@ static void wait_for(struct sandbox *s, struct request *r)
 	*at = r;
 }
 
+static size_t sandbox_count(const struct broker *broker)
+{
+	size_t count = 0;
+
+	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
+		count++;
+	}
+	return count;
+}
+
 static void start_for(struct request *r, const char *name, bool outside, struct decision *decision)
 {
 	struct sandbox *s;
 	struct error err;
 
+	if (sandbox_count(r->broker) >= LIMIT_SANDBOXES) {
+		request_failf(r, "busy",
+			"%d sandboxes are open, which is the most at once: end sessions, or wait until "
+			"some were not used for a while (gateway.idleSeconds)",
+			LIMIT_SANDBOXES);
+		return;
+	}
 	if (worker_count() >= WORKERS_MAX + acquire_count(r->broker)) {
 		request_fail(r, "busy", "too many sandboxes are being started, try again", NULL);
 		return;

@@ -38,6 +38,7 @@ struct broker {
 	int64_t started_wall_ms;
 	struct front *front;
 	struct request *requests; /* every one without an answer */
+	size_t request_count;
 	struct sandbox *sandboxes;
 	struct approval *approvals;
 	uint32_t approval_count;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/macro.h"
 #include "base/mem.h"
@@ -97,6 +98,7 @@ static void link_request(struct request *r)
 		r->next->slot = &r->next;
 	}
 	broker->requests = r;
+	broker->request_count++;
 }
 
 struct request_work {
@@ -118,6 +120,7 @@ static void request_free(struct request *r)
 	if (r->next != NULL) {
 		r->next->slot = r->slot;
 	}
+	r->broker->request_count--;
 	free(r);
 	arena_finish(&arena);
 }
@@ -150,6 +153,10 @@ struct request *request_open(struct broker *broker, struct bus_packet *packet)
 	r->id = m->id;
 	r->flags = m->flags;
 	link_request(r);
+	if (broker->request_count > LIMIT_BROKER_REQUESTS) {
+		request_fail(r, "busy", "too many questions have no answer yet, try again", NULL);
+		return NULL;
+	}
 	r->token = text_of(r, m, BUS_TOKEN);
 	if (!authenticate(r, r->token, packet)) {
 		r->principal.name = "nobody";

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -22,6 +23,8 @@ enum query {
 	QUERY_DIRECT,
 	QUERY_END,
 	QUERY_LIST,
+	QUERY_HOW_MANY,
+	QUERY_MAKE_ROOM,
 	QUERY_COUNT_,
 };
 
@@ -48,11 +51,18 @@ static const char *const texts[QUERY_COUNT_] = {
 	[QUERY_END] = "DELETE FROM sessions WHERE key=?1",
 	[QUERY_LIST] = "SELECT key, agent, created_ms, used_ms, " COLUMNS
 		       " FROM sessions WHERE ?1 IS NULL OR key=?1 ORDER BY used_ms DESC, key",
+	[QUERY_HOW_MANY] = "SELECT count(*) FROM sessions",
+	/* Many at once, because it looks at all. */
+	[QUERY_MAKE_ROOM] =
+		"DELETE FROM sessions WHERE key IN (SELECT key FROM sessions"
+		" WHERE coalesce(elevated,exec_host,exec_security,exec_ask,exec_node) IS NULL"
+		" ORDER BY used_ms LIMIT 256)",
 };
 
 struct sessions {
 	sqlite3 *db;
 	sqlite3_stmt *queries[QUERY_COUNT_];
+	int64_t count; /* of rows */
 };
 
 void session_directives_finish(struct session_directives *d)
@@ -103,6 +113,11 @@ static int prepare(struct sessions *s, struct error *err)
 			return failed(s, err);
 		}
 	}
+	if (sqlite3_step(s->queries[QUERY_HOW_MANY]) != SQLITE_ROW) {
+		return failed(s, err);
+	}
+	s->count = sqlite3_column_int64(s->queries[QUERY_HOW_MANY], 0);
+	(void)sqlite3_reset(s->queries[QUERY_HOW_MANY]);
 	return 0;
 }
 
@@ -185,17 +200,41 @@ static bool is_known(const struct sessions *s, const char *key)
 	return known;
 }
 
+/* For one more. What has directives stays: without it "elevated off" would be on again. */
+static int make_room(struct sessions *s, struct error *err)
+{
+	int r;
+
+	if (s->count < LIMIT_SESSIONS) {
+		return 0;
+	}
+	r = finish(s, s->queries[QUERY_MAKE_ROOM], err);
+	if (r == 0) {
+		s->count -= sqlite3_changes(s->db);
+	}
+	if (r == 0 && s->count >= LIMIT_SESSIONS) {
+		r = error_plain(err, ENOSPC,
+			"%d sessions have directives, which is the most that are remembered: end some",
+			LIMIT_SESSIONS);
+	}
+	return r;
+}
+
 int sessions_touch(
 	struct sessions *s, const char *key, const char *agent, int64_t now_ms, struct error *err)
 {
 	bool known = is_known(s, key);
 	sqlite3_stmt *q = s->queries[QUERY_TOUCH];
-	int r;
+	int r = known ? 0 : make_room(s, err);
 
+	if (r < 0) {
+		return r;
+	}
 	bind(q, 1, key);
 	bind(q, 2, agent);
 	(void)sqlite3_bind_int64(q, 3, now_ms);
 	r = finish(s, q, err);
+	s->count += r == 0 && !known;
 	return r < 0 ? r : !known;
 }
 
@@ -233,8 +272,13 @@ void sessions_directives(struct sessions *s, const char *key, struct session_dir
 int sessions_direct(struct sessions *s, const char *key, const char *agent,
 	const struct session_directives *given, int64_t now_ms, struct error *err)
 {
+	bool known = is_known(s, key);
 	sqlite3_stmt *q = s->queries[QUERY_DIRECT];
+	int r = known ? 0 : make_room(s, err);
 
+	if (r < 0) {
+		return r;
+	}
 	bind(q, 1, key);
 	bind(q, 2, agent);
 	(void)sqlite3_bind_int64(q, 3, now_ms);
@@ -243,7 +287,9 @@ int sessions_direct(struct sessions *s, const char *key, const char *agent,
 	bind(q, 6, given->security);
 	bind(q, 7, given->ask);
 	bind(q, 8, given->node);
-	return finish(s, q, err);
+	r = finish(s, q, err);
+	s->count += r == 0 && !known;
+	return r;
 }
 
 int sessions_end(struct sessions *s, const char *key, struct error *err)
@@ -253,7 +299,12 @@ int sessions_end(struct sessions *s, const char *key, struct error *err)
 
 	bind(q, 1, key);
 	r = finish(s, q, err);
-	return r < 0 ? r : sqlite3_changes(s->db) > 0;
+	if (r < 0) {
+		return r;
+	}
+	r = sqlite3_changes(s->db);
+	s->count -= r;
+	return r > 0;
 }
 
 json_t *sessions_list(struct sessions *s, const char *key)

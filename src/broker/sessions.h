@@ -23,7 +23,8 @@ json_t *session_directives_json(const struct session_directives *directives);
 int sessions_open(const char *path, struct sessions **ret, char **ret_notice, struct error *err);
 struct sessions *sessions_close(struct sessions *sessions); /* NULL ok; NULL */
 
-/* It was used now; made if it is not there: 1. */
+/* It was used now; made if it is not there: 1. There are LIMIT_SESSIONS at most: those unused the longest that
+ * have no directives make room; -ENOSPC: all have some. */
 int sessions_touch(struct sessions *sessions, const char *key, const char *agent, int64_t now_ms,
 	struct error *err);
 /* All NULL when the session does not exist. Always fills *ret. */

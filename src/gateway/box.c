@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -602,6 +603,29 @@ struct gateway *box_gateway(const struct front_box *box)
 
 /* --- sessions --- */
 
+/* One sandbox may be everybody's, and callers come with ever new keys. What runs and what is remembered is
+ * bounded elsewhere (calls, processes): sessions with none of both make room, the oldest first. */
+static void make_room(struct front_box *box)
+{
+	struct box_session **oldest = NULL;
+	size_t count = 0;
+
+	for (struct box_session **at = &box->sessions; *at != NULL; at = &(*at)->next) {
+		const struct tool_session *tools = (*at)->tools;
+
+		count++;
+		if (!tool_session_is_at_work(tools) && !tool_session_has_processes(tools)) {
+			oldest = at;
+		}
+	}
+	if (count >= LIMIT_SANDBOX_SESSIONS && oldest != NULL) {
+		struct box_session *s = *oldest;
+
+		*oldest = s->next;
+		session_free(s);
+	}
+}
+
 struct box_session *box_session(struct front_box *box, struct held_grant *held)
 {
 	const struct grant *grant = held->grant;
@@ -614,6 +638,7 @@ struct box_session *box_session(struct front_box *box, struct held_grant *held)
 	if (s != NULL) {
 		return s;
 	}
+	make_room(box);
 	s = xcalloc(1, sizeof(*s));
 	held->uses++;
 	*s = (struct box_session){

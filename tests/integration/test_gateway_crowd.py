@@ -41,6 +41,12 @@ def test_a_thousand_connections_and_sessions(home):
         status = gateway.status()
         assert status["sessions"] >= COUNT
         assert resident(*pids) <= ALLOWED
+        # More sessions than one sandbox remembers (LIMIT_SANDBOX_SESSIONS): those that are idle make room.
+        for i in [*range(COUNT, COUNT + 60), 0]:
+            answer = clients[0].send(request("POST", "/tools/invoke", {
+                "tool": "read", "args": {"path": "a"}, "sessionKey": f"s{i}"}, ADMIN)).answer()
+            assert answer.result["content"][0]["text"] == "x"
+        assert gateway.status()["front"]["pid"] == pids[1]
         # None of them was dropped.
         for client in clients[::97]:
             assert client.send(request("GET", "/healthz", token=ADMIN)).answer().status == 200
