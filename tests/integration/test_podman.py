@@ -73,6 +73,8 @@ class Podman(Engine):
 
 @pytest.fixture(scope="module")
 def podman():
+    if os.getuid() != 0:
+        pytest.skip(why_not())
     need(why_not() is None, str(why_not()))
     engine = Podman()
     try:
