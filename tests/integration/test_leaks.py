@@ -28,6 +28,7 @@ def gateway(home):
     # Keepers that are left behind come to us.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     gateway = Gateway(home)
+    gateway.others = set(reap())  # an engine of the whole run
     gateway.sandbox["scope"] = "session"
     gateway.start()
     yield gateway
@@ -83,7 +84,7 @@ def count(gateway, front):
             "children of the broker": len(gateway.children()),
             "mounts": [line for line in Path(f"/proc/{broker}/mountinfo").read_text().splitlines()
                        if "leak-" in line or str(gateway.home) in line],
-            "left behind": sorted(set(reap()) - {str(broker)}),
+            "left behind": sorted(set(reap()) - gateway.others - {str(broker)}),
             "directories": sorted(d for root in ("/run", os.environ.get("XDG_RUNTIME_DIR", "/run"), gateway.state)
                                   for d in glob.glob(f"{root}/creel-*/*leak-*")),
             "workspaces": len(os.listdir(gateway.state / "sandboxes")),

@@ -2,10 +2,12 @@
 #include "backend/docker/container.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "backend/docker/image.h"
 #include "backend/docker/network.h"
@@ -14,10 +16,12 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/macro.h"
+#include "base/own.h"
 
 enum {
 	ID_MAX = 64,
 	PATH_SIZE = 320,
+	PROFILE_PATH_SIZE = 32,
 	GONE_STEP_MS = 20,
 	GONE_TIMEOUT_MS = 30000,
 };
@@ -102,18 +106,53 @@ static int create_refused(const struct container_request *request, const struct 
 	return engine_refused(call, answer, err);
 }
 
-/* Podman takes a file's name where Docker takes the profile: it keeps its own list. */
-static void leave_default_profile(const struct engine *engine, json_t *body)
+static int write_profile(const char *profile, char path[PROFILE_PATH_SIZE], struct error *err)
 {
+	_cleanup_close_ int fd = FD_NONE;
+	size_t len = strlen(profile);
+	ssize_t n;
+	int r;
+
+	(void)snprintf(path, PROFILE_PATH_SIZE, "/tmp/creel-seccomp-XXXXXX");
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd < 0) {
+		r = -errno;
+		path[0] = '\0';
+		return error_set(err, -r,
+			"cannot make the file in /tmp from which Podman reads a seccomp profile");
+	}
+	/* A regular file takes all of it, or is full. */
+	n = write(fd, profile, len);
+	if (n < 0 || (size_t)n < len) {
+		r = n < 0 ? -errno : -ENOSPC;
+		return error_set(
+			err, -r, "cannot write the seccomp profile to '%s' for Podman", path);
+	}
+	return 0;
+}
+
+/* Podman takes a file's name where Docker takes the profile, and reads it while it creates the container. */
+static int profile_as_file(
+	const struct engine *engine, json_t *body, char path[PROFILE_PATH_SIZE], struct error *err)
+{
+	static const char option[] = "seccomp={";
 	json_t *list = json_object_get(json_object_get(body, "HostConfig"), "SecurityOpt");
 
-	for (size_t i = json_array_size(list); engine_is_podman(engine) && i-- > 0;) {
-		const char *option = json_string_value(json_array_get(list, i));
+	for (size_t i = 0; engine_is_podman(engine) && i < json_array_size(list); i++) {
+		const char *value = json_string_value(json_array_get(list, i));
+		int r;
 
-		if (option != NULL && docker_seccomp_is_default(option)) {
-			(void)json_array_remove(list, i);
+		if (value == NULL || strncmp(value, option, strlen(option)) != 0) {
+			continue;
 		}
+		r = write_profile(value + strlen(option) - 1, path, err);
+		if (r < 0) {
+			return r;
+		}
+		json_array_set_new(list, i, json_sprintf("seccomp=%s", path));
+		return 0;
 	}
+	return 0;
 }
 
 static bool has_text(const json_t *list, const char *text)
@@ -167,7 +206,7 @@ static int check_apparmor(struct engine *engine, const json_t *body, struct erro
 static int create(struct engine *engine, const struct container_request *request,
 	char ret_id[CONTAINER_REF_SIZE], struct error *err)
 {
-	char path[PATH_SIZE];
+	char path[PATH_SIZE], profile[PROFILE_PATH_SIZE] = "";
 	struct engine_call call = {
 		.method = "POST",
 		.path = path,
@@ -182,14 +221,14 @@ static int create(struct engine *engine, const struct container_request *request
 	r = r < 0 ? r : check_apparmor(engine, here, err);
 	r = r < 0 ? r : image_pin(engine, here, &body, err);
 	json_decref(here);
-	if (r < 0) {
-		return r;
-	}
-	leave_default_profile(engine, body);
+	r = r < 0 ? r : profile_as_file(engine, body, profile, err);
 	(void)snprintf(path, sizeof(path), "/containers/create?name=%s", request->name);
 	call.body = body;
-	r = engine_call(engine, &call, &answer, err);
+	r = r < 0 ? r : engine_call(engine, &call, &answer, err);
 	json_decref(body);
+	if (profile[0] != '\0') {
+		(void)unlink(profile);
+	}
 	if (r < 0) {
 		return r;
 	}

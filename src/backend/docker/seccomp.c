@@ -49,17 +49,3 @@ char *docker_seccomp_option(const struct sandbox_spec *spec)
 	add_profile(&out, installs_programs(spec));
 	return xstrdup(out.data);
 }
-
-bool docker_seccomp_is_default(const char *option)
-{
-	for (int installs = 0; installs <= 1; installs++) {
-		_cleanup_buf_ struct buf out = {0};
-
-		buf_add_str(&out, OPTION);
-		add_profile(&out, installs != 0);
-		if (strcmp(option, out.data) == 0) {
-			return true;
-		}
-	}
-	return false;
-}

@@ -13,7 +13,4 @@
 /* "seccomp={...}", as engines want it in SecurityOpt. The caller frees it. */
 char *docker_seccomp_option(const struct sandbox_spec *spec);
 
-/* Is this option one of ours? Podman takes the name of a file there, and has a list of its own. */
-bool docker_seccomp_is_default(const char *option);
-
 #endif
