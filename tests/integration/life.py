@@ -15,6 +15,17 @@ def driver_path():
     return Path(os.environ["CREEL_BUILD"]) / "tests/unit/broker/life-driver"
 
 
+def homes_of(state):
+    """Where an instance has the homes of its sandboxes, while there are any."""
+    base = f"creel-{hashlib.sha256(os.path.realpath(state).encode()).hexdigest()[:16]}"
+    return (Path("/run") if os.getuid() == 0 else Path(state) / "run") / base
+
+
+def keepers_of(state):
+    """The first line of a file that each keeper holds locked."""
+    return {int(path.read_text().split()[0]) for path in homes_of(state).glob("*/keeper")}
+
+
 class Life(Sandbox):
     """Lasting sandboxes: life("echo", "x", session="s1"), and the commands about them."""
 
@@ -71,10 +82,10 @@ class Life(Sandbox):
         assert not self.homes().exists(), os.listdir(self.homes())
 
     def homes(self):
-        """Where the instance has the homes of its sandboxes, while there are any."""
-        state = os.path.realpath(self.home / ".creel")
-        base = f"creel-{hashlib.sha256(state.encode()).hexdigest()[:16]}"
-        return (Path("/run") if os.getuid() == 0 else self.home / ".creel/run") / base
+        return homes_of(self.home / ".creel")
+
+    def keepers(self):
+        return keepers_of(self.home / ".creel")
 
     def remove_all(self):
         done = self.cli("sandbox", "recreate", "--all", "--force")

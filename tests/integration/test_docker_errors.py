@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -178,18 +179,23 @@ PODMAN = {"Version": "4.9.3", "ApiVersion": "1.41", "MinAPIVersion": "1.24",
 @pytest.mark.parametrize("ping", [
     reply(404, {}), b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nLibpod-API-Version: 4.9.3\r\n"
                     b"Server: Libpod/4.9.3 (linux)\r\nContent-Length: 2\r\n\r\nOK"])
-def test_podman_keeps_its_own_list_of_system_calls(fake, ping):
+def test_podman_reads_the_list_of_system_calls_from_a_file(fake, ping):
     """Its API takes the name of a file where Docker's takes the profile."""
 
+    def files():
+        return [p for p in Path("/tmp").glob("creel-seccomp-*") if p.stat().st_uid == os.getuid()]
+
     def create(body):
-        options = json.loads(body)["HostConfig"]["SecurityOpt"]
-        return CREATED if options == ["no-new-privileges"] else reply(500, {"message": str(options)})
+        first, second = json.loads(body)["HostConfig"]["SecurityOpt"]
+        profile = json.loads(Path(second.removeprefix("seccomp=")).read_text())
+        return CREATED if first == "no-new-privileges" and profile["syscalls"] else reply(500, {"message": second})
 
     assert "cannot fork" in refused(fake({
         "GET /_ping": ping, "GET /version": reply(200, PODMAN), "POST /containers/create": create,
         f"GET /containers/{ID}/json": made(SecurityOpt=["no-new-privileges:true"]),
         f"POST /containers/{ID}/start": reply(500, {"message": "cannot fork"}),
         f"DELETE /containers/{ID}": GONE}))
+    assert files() == []
 
 
 @pytest.mark.parametrize("start,words", [

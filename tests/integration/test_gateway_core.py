@@ -2,12 +2,11 @@
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from gateway import ADMIN, Gateway, wait_for
-from sandbox import processes
+from life import keepers_of
 
 
 @pytest.fixture
@@ -138,18 +137,6 @@ def log_lines(gateway):
     return [json.loads(line) for line in gateway.log.read_text().splitlines()]
 
 
-def keepers(gateway):
-    """Of this gateway's sandboxes, known by its home."""
-    home, found = f"HOME={gateway.home}\0".encode(), []
-    for pid, (name, _) in processes().items():
-        try:
-            if name == "creel-keeper" and home in Path(f"/proc/{pid}/environ").read_bytes():
-                found.append(pid)
-        except OSError:
-            continue
-    return found
-
-
 def test_the_log_as_json(home):
     gateway = Gateway(home, log="json")
     gateway.sandbox["docker"] = {"binds": ["/etc:/etc2"]}  # refused when it is started
@@ -172,7 +159,7 @@ def test_the_log_as_json(home):
         gateway.write_config()
         wait_for(lambda: gateway.status()["configGeneration"] > before, "the reload")
         gateway.call("exec", command="true")
-        [keeper] = keepers(gateway)
+        [keeper] = keepers_of(gateway.state)
         os.kill(keeper, signal.SIGKILL)
         line = wait_for(lambda: [line for line in log_lines(gateway) if line["program"] == "creel-front"],
                         "the front's line")[0]
