@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/fnv.h"
+#include "base/mountinfo.h"
 #include "base/num.h"
 #include "base/own.h"
 #include "cli/probe.h"
@@ -166,24 +167,6 @@ struct mount {
 	bool read_only;
 };
 
-/* \040 and the like are what the kernel writes for blanks. */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from != '\0'; to++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' &&
-			from[3] != '\0') {
-			*to = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) |
-				     (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-}
-
 /* One line of mountinfo, proc(5): the fifth field is the place, the sixth its options, behind " - "
  * stands the type. */
 static bool parse_mount(struct arena *arena, char *line, struct mount *ret)
@@ -203,7 +186,7 @@ static bool parse_mount(struct arena *arena, char *line, struct mount *ret)
 	if (field == NULL || options == NULL) {
 		return false;
 	}
-	unescape(field);
+	mountinfo_unescape(field);
 	ret->target = field;
 	ret->read_only =
 		strncmp(options, "ro", 2) == 0 && (options[2] == ',' || options[2] == '\0');
@@ -291,7 +274,7 @@ static bool place_at(struct inside *in, const char *target, uint64_t *ret_dev, u
 		if (place == NULL) {
 			continue;
 		}
-		unescape(++place);
+		mountinfo_unescape(++place);
 		if (strcmp(place, target) == 0) {
 			*ret_dev = num_leading_u64(line);
 			*ret_ino = num_leading_u64(ino + 1);

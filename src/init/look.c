@@ -19,6 +19,7 @@
 #include "base/buf.h"
 #include "base/fnv.h"
 #include "base/macro.h"
+#include "base/mountinfo.h"
 #include "base/own.h"
 #include "init/internal.h"
 
@@ -87,24 +88,6 @@ static void print_environment(void)
 	(void)putchar('\0');
 }
 
-/* \040 and the like are what the kernel writes for blanks, proc(5). */
-static void unescape(char *text)
-{
-	char *to = text;
-
-	for (const char *from = text; *from != '\0'; to++) {
-		if (from[0] == '\\' && from[1] >= '0' && from[1] <= '3' && from[2] != '\0' &&
-			from[3] != '\0') {
-			*to = (char)(((from[1] - '0') << 6) | ((from[2] - '0') << 3) |
-				     (from[3] - '0'));
-			from += 4;
-		} else {
-			*to = *from++;
-		}
-	}
-	*to = '\0';
-}
-
 /* The file's text; what cannot be read is missing. Without stdio: its scanning of numbers is a tenth of creel-init. */
 static void read_text(const char *path, struct buf *ret)
 {
@@ -151,7 +134,7 @@ static void print_places(void)
 			continue;
 		}
 		(void)memcpy(path, place, strlen(place) + 1);
-		unescape(path);
+		mountinfo_unescape(path);
 		if (stat(path, &st) == 0) {
 			(void)printf("%" PRIu64 " %" PRIu64 " %s\n", (uint64_t)st.st_dev,
 				(uint64_t)st.st_ino, place);
