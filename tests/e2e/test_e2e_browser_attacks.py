@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """A browser's container against its neighbours, its pages, and whoever kills parts of it."""
-import base64
 import contextlib
 import http.client
 import json
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import ADMIN, Gateway, wait_for
+from gateway import ADMIN, Gateway, ask_for_websocket, wait_for
 from network import LAN, METADATA, enter, inside
 from place import IMAGE, TOKENS, Refused, command_line, serve
 
@@ -117,13 +116,7 @@ def test_a_port_for_a_network_of_sources(engine, place):
 
 def upgrade(place, path, **headers):
     with place.inside():
-        connection = http.client.HTTPConnection(*place.listen(), timeout=60)
-        connection.request("GET", path, headers={
-            "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-            "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(), **headers})
-    status = connection.getresponse().status
-    connection.close()
-    return status
+        return ask_for_websocket(http.client.HTTPConnection(*place.listen(), timeout=60), path, **headers)
 
 
 def test_who_may_not_drive_it(place):

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from docker_fixtures import backend, clean_engine, docker, engine, fake  # noqa: F401: fixtures
+from docker_fixtures import backend, clean_engine, docker, docker_life, engine, fake  # noqa: F401: fixtures
 from sandbox import Sandbox, write_config
 from support import need
 

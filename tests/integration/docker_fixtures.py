@@ -4,6 +4,7 @@ import os
 import pytest
 
 from engine import Engine, FakeEngine, why_not
+from life import Life
 from sandbox import Sandbox, write_config
 from support import need
 
@@ -64,6 +65,17 @@ def docker(creel_bin, home, workspace, clean_engine):
     sandbox.configure = configure
     configure()
     return sandbox
+
+
+@pytest.fixture
+def docker_life(creel_bin, home, workspace, clean_engine):
+    """Containers that last."""
+    os.chown(workspace, 1000, 1000)
+    life = Life(creel_bin, home, workspace,
+                {"backend": "docker", "docker": {"socket": str(clean_engine.socket)}})
+    life.engine = clean_engine
+    yield life
+    life.clean()
 
 
 @pytest.fixture(params=[("--once",), ()], ids=["once", "lasting"])

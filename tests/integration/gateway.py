@@ -1,4 +1,5 @@
 """A gateway of a test's own: its processes, its configuration, its HTTP interface and what it left behind."""
+import base64
 import http.client
 import json
 import os
@@ -25,6 +26,16 @@ def wait_for(condition, what, timeout=30):
             return value
         assert time.monotonic() < end, f"waited {timeout} s for {what}"
         time.sleep(0.01)
+
+
+def ask_for_websocket(connection, path, **headers):
+    """The status that the request for an upgrade gets."""
+    connection.request("GET", path, headers={
+        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(), **headers})
+    status = connection.getresponse().status
+    connection.close()
+    return status
 
 
 class UnixConnection(http.client.HTTPConnection):

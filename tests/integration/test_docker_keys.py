@@ -5,7 +5,6 @@ import os
 import pytest
 
 from engine import IMAGE
-from life import Life
 from sandbox import write_config
 
 NAME = "keys-sbx-agent-main-main-6d9217fe"
@@ -13,13 +12,8 @@ MIB = 1 << 20
 
 
 @pytest.fixture
-def life(creel_bin, home, workspace, clean_engine):
-    os.chown(workspace, 1000, 1000)
-    life = Life(creel_bin, home, workspace,
-                {"backend": "docker", "docker": {"socket": str(clean_engine.socket)}})
-    life.engine = clean_engine
-    yield life
-    life.clean()
+def life(docker_life):
+    return docker_life
 
 
 def in_cgroup(*names):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: MIT
 """A session's browser behind a gateway: its routes, its passwords, its end; Chromium in a native sandbox."""
-import base64
 import http.client
 import json
 import os
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway import ADMIN, Gateway, wait_for
+from gateway import ADMIN, Gateway, ask_for_websocket, wait_for
 from support import need
 
 SESSION = "agent:main:main"
@@ -56,13 +55,7 @@ def password(gateway, control=False):
 
 
 def upgrade(gateway, path, **headers):
-    connection = http.client.HTTPConnection(gateway.status()["listen"], timeout=60)
-    connection.request("GET", path, headers={
-        "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": base64.b64encode(b"0123456789abcdef").decode(), **headers})
-    status = connection.getresponse().status
-    connection.close()
-    return status
+    return ask_for_websocket(http.client.HTTPConnection(gateway.status()["listen"], timeout=60), path, **headers)
 
 
 def test_routes(gateway):

@@ -23,13 +23,8 @@ def wait_for(condition, seconds=30):
 
 
 @pytest.fixture
-def life(creel_bin, home, workspace, clean_engine):
-    os.chown(workspace, 1000, 1000)
-    life = Life(creel_bin, home, workspace,
-                {"backend": "docker", "docker": {"socket": str(clean_engine.socket)}})
-    life.engine = clean_engine
-    yield life
-    life.clean()
+def life(docker_life):
+    return docker_life
 
 
 def containers(life):

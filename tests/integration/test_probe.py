@@ -47,16 +47,6 @@ def native(creel_bin, home, workspace):
     return Life(creel_bin, home, workspace)
 
 
-@pytest.fixture
-def docker_life(creel_bin, home, workspace, clean_engine):
-    os.chown(workspace, 1000, 1000)
-    life = Life(creel_bin, home, workspace,
-                {"backend": "docker", "docker": {"socket": str(clean_engine.socket)}})
-    life.engine = clean_engine
-    yield life
-    life.clean()
-
-
 CHECKS = settings(deadline=None, derandomize=True,
                   suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
