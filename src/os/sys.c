@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/own.h"
@@ -208,4 +209,37 @@ int sys_loopback_up(void)
 	/* A fresh namespace has lo with exactly IFF_LOOPBACK, which the kernel does not let change. */
 	request.ifr_flags = IFF_UP;
 	return ioctl(fd, SIOCSIFFLAGS, &request) < 0 ? -errno : 0;
+}
+
+void sys_get_processors(struct sys_processors *ret)
+{
+	long len = syscall(SYS_sched_getaffinity, 0, sizeof(ret->mask), ret->mask);
+
+	ret->count = len > 0 ? (size_t)len / sizeof(*ret->mask) : 0;
+}
+
+void sys_place(pid_t pid, const struct sys_processors *allowed)
+{
+	if (allowed->count > 0) {
+		(void)syscall(SYS_sched_setaffinity, pid, allowed->count * sizeof(*allowed->mask),
+			allowed->mask);
+	}
+}
+
+void sys_place_apart(pid_t pid, const struct sys_processors *allowed)
+{
+	struct sys_processors others = *allowed;
+	uint64_t left = 0;
+	unsigned here;
+
+	if (syscall(SYS_getcpu, &here, NULL, NULL) < 0 || here / 64 >= others.count) {
+		return;
+	}
+	others.mask[here / 64] &= ~(1ULL << (here % 64));
+	for (size_t i = 0; i < others.count; i++) {
+		left |= others.mask[i];
+	}
+	if (left != 0) {
+		sys_place(pid, &others);
+	}
 }

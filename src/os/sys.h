@@ -52,6 +52,22 @@ int sys_drop_capabilities(void);
 /* Is this capability effective in this process? */
 bool sys_has_capability(unsigned capability);
 
+/* Processors that a process may run on. The kernel's mask, because the library's ends at 1,024. */
+struct sys_processors {
+	uint64_t mask[8192 / 64];
+	size_t count; /* words of the mask; 0: not known */
+};
+
+/* Those of this thread. Never fails: this is about speed alone, and so are the two that take it. */
+void sys_get_processors(struct sys_processors *ret);
+
+/*
+ * Let a process run on those alone, or on all of them but the one that this thread is on. A process that
+ * waits for its turn here moves at once. Where there is no other processor nothing happens.
+ */
+void sys_place(pid_t pid, const struct sys_processors *allowed);
+void sys_place_apart(pid_t pid, const struct sys_processors *allowed);
+
 /* Bring the loopback interface of this network namespace up. */
 int sys_loopback_up(void);
 

@@ -50,6 +50,7 @@ struct attempt {
 	bool has_facts; /* from the attempt before */
 	bool needs_owner_uid; /* failed because a file system cannot idmap */
 	int listener_fd; /* of the child's filter; FD_NONE: none */
+	struct sys_processors processors; /* that we may use */
 };
 
 static void close_pair(int pair[2])
@@ -358,6 +359,9 @@ static int start_builder(struct child *child, struct error *err)
 	child->context.builder = clone(run_builder, builder.stack + sizeof(builder.stack),
 		CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_UNTRACED | SIGCHLD,
 		child);
+	if (child->context.builder > 0) {
+		sys_place_apart(child->context.builder, &child->attempt->processors);
+	}
 	return child->context.builder < 0
 		       ? error_set(err, errno, "cannot start the sandbox: making its builder")
 		       : 0;
@@ -409,6 +413,8 @@ static int run_child(void *arg)
  *    builder waits; then it is the builder, and we wait. They have no other state of the C library
  *    in use;
  *  - no handler of ours may run in there: signals stay blocked, and creel-init sets its own mask;
+ *  - starter, first process and builder each get a processor: a scheduler that packs what runs for
+ *    moments onto one makes them wait for each other instead. creel-init may use all again;
  *  - its change of ids makes the memory non-dumpable, and so keeps everybody else of that uid from
  *    reading ours. When it has executed we set back what it was.
  */
@@ -426,6 +432,7 @@ static int launch(struct attempt *t, struct error *err)
 	__asan_unpoison_memory_region(child.stack, sizeof(child.stack));
 #endif
 	(void)memcpy(t->child_control, t->control, sizeof(t->child_control));
+	sys_get_processors(&t->processors);
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	pid = clone(run_child, child.stack + sizeof(child.stack),
@@ -440,6 +447,7 @@ static int launch(struct attempt *t, struct error *err)
 			"cannot make the namespaces of a sandbox (layer userns): %s", why);
 	}
 	t->pid = pid;
+	sys_place_apart(pid, &t->processors);
 	(void)close(t->control[1]);
 	t->control[1] = FD_NONE;
 	return 0;
@@ -520,7 +528,11 @@ static int attempt_start(
 	if (r == 0) {
 		r = prepare_child(t, err);
 	}
-	return r == 0 ? await_exec(t, err) : child_reason(t, r, err);
+	r = r == 0 ? await_exec(t, err) : child_reason(t, r, err);
+	if (r == 0) {
+		sys_place(t->pid, &t->processors);
+	}
+	return r;
 }
 
 bool launch_needs_keeper(const struct sandbox_spec *spec)
