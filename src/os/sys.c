@@ -226,16 +226,23 @@ void sys_place(pid_t pid, const struct sys_processors *allowed)
 	}
 }
 
-void sys_place_apart(pid_t pid, const struct sys_processors *allowed)
+unsigned sys_processor(void)
+{
+	unsigned here = 0;
+
+	(void)syscall(SYS_getcpu, &here, NULL, NULL);
+	return here;
+}
+
+void sys_place_apart(pid_t pid, const struct sys_processors *allowed, unsigned from)
 {
 	struct sys_processors others = *allowed;
 	uint64_t left = 0;
-	unsigned here;
 
-	if (syscall(SYS_getcpu, &here, NULL, NULL) < 0 || here / 64 >= others.count) {
+	if (from / 64 >= others.count) {
 		return;
 	}
-	others.mask[here / 64] &= ~(1ULL << (here % 64));
+	others.mask[from / 64] &= ~(1ULL << (from % 64));
 	for (size_t i = 0; i < others.count; i++) {
 		left |= others.mask[i];
 	}

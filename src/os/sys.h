@@ -61,12 +61,15 @@ struct sys_processors {
 /* Those of this thread. Never fails: this is about speed alone, and so are the two that take it. */
 void sys_get_processors(struct sys_processors *ret);
 
+/* The one that this thread is on. */
+unsigned sys_processor(void);
+
 /*
- * Let a process run on those alone, or on all of them but the one that this thread is on. A process that
- * waits for its turn here moves at once. Where there is no other processor nothing happens.
+ * Let a process (0: this one) run on those alone, or on all of them but one. Who waits for a turn moves at once, who
+ * runs is moved. Where there is no other processor nothing happens.
  */
 void sys_place(pid_t pid, const struct sys_processors *allowed);
-void sys_place_apart(pid_t pid, const struct sys_processors *allowed);
+void sys_place_apart(pid_t pid, const struct sys_processors *allowed, unsigned from);
 
 /* Bring the loopback interface of this network namespace up. */
 int sys_loopback_up(void);

@@ -51,6 +51,7 @@ struct attempt {
 	bool needs_owner_uid; /* failed because a file system cannot idmap */
 	int listener_fd; /* of the child's filter; FD_NONE: none */
 	struct sys_processors processors; /* that we may use */
+	unsigned starter_on, first_on; /* the processors of the two when they made the next one */
 };
 
 static void close_pair(int pair[2])
@@ -321,6 +322,14 @@ struct child {
 	struct apply_context context;
 };
 
+/* Who made us does the same for us, but may have to wait until we wait. */
+static void leave_processor(const struct attempt *t, unsigned from)
+{
+	if (sys_processor() == from) {
+		sys_place_apart(0, &t->processors, from);
+	}
+}
+
 static int run_builder(void *arg)
 {
 	struct child *child = arg;
@@ -328,6 +337,7 @@ static int run_builder(void *arg)
 	struct error *err = &context->build_err;
 	int r;
 
+	leave_processor(child->attempt, child->attempt->first_on);
 	r = await_parent(child->attempt, context->control_fd, context->slots, err);
 	apply_tell_first(context);
 	if (r == 0) {
@@ -360,7 +370,8 @@ static int start_builder(struct child *child, struct error *err)
 		CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SIGHAND | CLONE_UNTRACED | SIGCHLD,
 		child);
 	if (child->context.builder > 0) {
-		sys_place_apart(child->context.builder, &child->attempt->processors);
+		sys_place_apart(child->context.builder, &child->attempt->processors,
+			child->attempt->first_on);
 	}
 	return child->context.builder < 0
 		       ? error_set(err, errno, "cannot start the sandbox: making its builder")
@@ -385,6 +396,7 @@ static int run_child(void *arg)
 	struct error err = {0};
 	int r;
 
+	leave_processor(t, t->starter_on);
 	/* Or the end of the starter would not show as end of file, while we hold its end. */
 	(void)close(t->child_control[0]);
 	if (t->request->starter_fd >= 0) {
@@ -392,6 +404,7 @@ static int run_child(void *arg)
 	}
 	r = apply_begin(&child.context, &err);
 	if (r == 0) {
+		t->first_on = sys_processor();
 		r = start_builder(&child, &err);
 	}
 	if (r == 0) {
@@ -433,6 +446,7 @@ static int launch(struct attempt *t, struct error *err)
 #endif
 	(void)memcpy(t->child_control, t->control, sizeof(t->child_control));
 	sys_get_processors(&t->processors);
+	t->starter_on = sys_processor();
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &before);
 	pid = clone(run_child, child.stack + sizeof(child.stack),
@@ -447,7 +461,7 @@ static int launch(struct attempt *t, struct error *err)
 			"cannot make the namespaces of a sandbox (layer userns): %s", why);
 	}
 	t->pid = pid;
-	sys_place_apart(pid, &t->processors);
+	sys_place_apart(pid, &t->processors, t->starter_on);
 	(void)close(t->control[1]);
 	t->control[1] = FD_NONE;
 	return 0;
