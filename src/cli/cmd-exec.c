@@ -396,7 +396,8 @@ static int run_decided(
 	}
 	if (on_host) {
 		decision->spec.backend = BACKEND_HOST;
-	} else if (sandbox_resolve(decision, RESOLVE_CREATE, &reason, &err) < 0) {
+	} else if (sandbox_resolve(decision, RESOLVE_CREATE | RESOLVE_NATIVE_ONCE, &reason, &err) <
+		   0) {
 		return fail_error(call, STATUS_CREEL, CODE_REFUSED, &err);
 	}
 	on_host = decision->spec.backend == BACKEND_HOST;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* creel: finds the command in the table and runs it. */
 #include <fcntl.h>
+#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -90,6 +91,8 @@ static int run_command(char **argv)
 int main(int argc, char **argv)
 {
 	fill_standard_fds();
+	/* Or jansson would open /dev/urandom for it: against hash collisions in JSON of strangers. */
+	json_object_seed(arc4random());
 	if (argc < 2) {
 		return fail_usage(false, "no command given; 'creel help' lists them");
 	}

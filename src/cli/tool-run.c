@@ -24,7 +24,7 @@ static int choose_backend(struct tool_run *run, bool *ret_refused, struct error 
 		/* One session, many calls: elevated commands leave through the host's link one by one,
 		 * the sandbox is there for all others, even where elevated is the default. */
 		decision->elevated.granted = false;
-		r = sandbox_resolve(decision, RESOLVE_CREATE, &reason, err);
+		r = sandbox_resolve(decision, RESOLVE_CREATE | RESOLVE_NATIVE_ONCE, &reason, err);
 		if (r < 0) {
 			*ret_refused = true;
 			return r;

@@ -255,14 +255,15 @@ static bool is_secret_in(struct arena *a, const char *path, const char *home)
 	static const char *const keys[] = {".ssh", ".aws", ".gnupg", ".docker", ".kube"};
 	struct strv own = {0};
 
-	for (size_t i = 0; home != NULL && i < ARRAY_SIZE(keys); i++) {
+	if (home == NULL || (strcmp(home, "/") != 0 && !path_is_below(path, home))) {
+		return false;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (path_is_below(path, path_join(a, home, keys[i]))) {
 			return true;
 		}
 	}
-	if (home != NULL) {
-		add_home_blocked(a, &own, home);
-	}
+	add_home_blocked(a, &own, home);
 	return strv_contains(&own, path);
 }
 

@@ -97,7 +97,8 @@ static int prepare_workspaces(struct decision *d, unsigned flags, struct error *
 	bool create = (flags & RESOLVE_CREATE) != 0;
 	int r = bind_check_workspace(d, spec->workspace_dir, err);
 
-	if (r == 0 && spec->access != ACCESS_NONE) {
+	if (r == 0 && spec->access != ACCESS_NONE &&
+		strcmp(spec->agent_workspace_dir, spec->workspace_dir) != 0) {
 		r = bind_check_workspace(d, spec->agent_workspace_dir, err);
 	}
 	if (r == 0 && spec->access != ACCESS_RW) {
@@ -162,7 +163,9 @@ int sandbox_resolve(struct decision *decision, unsigned flags, const char **ret_
 		decision->spec.network = "none";
 	}
 	decision->spec.instance = sandbox_instance(&decision->arena, decision->config);
-	decision->spec.config_hash = config_hash(decision);
+	if (decision->spec.backend != BACKEND_NATIVE || (flags & RESOLVE_NATIVE_ONCE) == 0) {
+		decision->spec.config_hash = config_hash(decision);
+	}
 	*ret_backend_reason = reason;
 	return 0;
 }

@@ -9,6 +9,9 @@ enum resolve_flags {
 	/* Make the sandbox's own workspace directory when it is missing, and bring bootstrap files and
 	 * skills in it up to date. */
 	RESOLVE_CREATE = 1,
+	/* Where the backend is native the sandbox will not outlive its command: nobody will compare
+	 * spec.config_hash, and it stays NULL. */
+	RESOLVE_NATIVE_ONCE = 2,
 };
 
 /*

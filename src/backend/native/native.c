@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "backend/native/keeper.h"
 #include "backend/native/launch.h"
@@ -24,9 +25,9 @@ static const char *try_init(struct arena *arena, const char *path)
 	struct stat st;
 
 	/* realpath(3) into a buffer of ours does not allocate; what it names may be run by anybody
-	 * who can reach it, so there is nothing to race for. */
-	if (realpath(path, resolved) == NULL || stat(resolved, &st) < 0 || !S_ISREG(st.st_mode) ||
-		(st.st_mode & 0111) == 0) {
+	 * who can reach it, so there is nothing to race for. It asks for every part of a path, access(2) once. */
+	if (access(path, X_OK) < 0 || realpath(path, resolved) == NULL || stat(resolved, &st) < 0 ||
+		!S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0) {
 		return NULL;
 	}
 	return arena_strdup(arena, resolved);
