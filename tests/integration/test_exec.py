@@ -27,6 +27,15 @@ def test_the_commands_own_status(sandbox, code):
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+@pytest.mark.parametrize("count", [1, None])
+def test_a_command_has_its_callers_processors(sandbox, count):
+    allowed = sorted(os.sched_getaffinity(0))[:count]
+
+    done = sandbox("python3", "-c", "import os; print(sorted(os.sched_getaffinity(0)))",
+                   preexec_fn=lambda: os.sched_setaffinity(0, allowed))
+    assert (done.stdout, done.stderr) == (f"{allowed}\n", "")
+
+
 @pytest.mark.parametrize("name", ["KILL", "TERM", "SEGV", "ABRT", "PIPE", "INT", "USR1"])
 def test_a_signal_is_128_plus_its_number(sandbox, name):
     assert sandbox("bash", "-c", f"kill -{name} $$").returncode == 128 + getattr(signal, f"SIG{name}")
