@@ -13,15 +13,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -33,12 +29,7 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
-
-#if defined(__x86_64__)
-#	define NATIVE AUDIT_ARCH_X86_64
-#else
-#	define NATIVE AUDIT_ARCH_AARCH64
-#endif
+#include "bpf.h"
 
 enum { CODE_MAX = 4096 };
 
@@ -127,52 +118,11 @@ static void compile(bool installs, const char *capability, struct filter *ret)
 	json_decref(profile);
 }
 
-/* --- the kernel's part --- */
-
-static size_t jump(const struct sock_filter *op, size_t at, bool condition)
-{
-	return at + 1 + (condition ? op->jt : op->jf);
-}
+/* --- what it says --- */
 
 static uint32_t run(const struct filter *filter, const struct seccomp_data *data)
 {
-	uint32_t a = 0;
-
-	for (size_t at = 0;;) {
-		const struct sock_filter *op = &filter->code[at];
-
-		assert_true(at < filter->len);
-		switch (op->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			assert_true(op->k + sizeof(a) <= sizeof(*data));
-			memcpy(&a, (const char *)data + op->k, sizeof(a));
-			at++;
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= op->k;
-			at++;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += 1 + op->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at = jump(op, at, a == op->k);
-			break;
-		case BPF_JMP | BPF_JGT | BPF_K:
-			at = jump(op, at, a > op->k);
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			at = jump(op, at, a >= op->k);
-			break;
-		case BPF_JMP | BPF_JSET | BPF_K:
-			at = jump(op, at, (a & op->k) != 0);
-			break;
-		case BPF_RET | BPF_K:
-			return op->k;
-		default:
-			fail_msg("instruction 0x%x", op->code);
-		}
-	}
+	return bpf_run(filter->code, filter->len, data, NULL);
 }
 
 static uint32_t call(const struct filter *filter, const char *name, uint64_t arg0, uint64_t arg1,

@@ -9,87 +9,28 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "backend/native/seccomp-table.h"
 #include "base/macro.h"
+#include "bpf.h"
 #include "native-seccomp.h"
 
-#if defined(__x86_64__)
-#	define NATIVE AUDIT_ARCH_X86_64
-#else
-#	define NATIVE AUDIT_ARCH_AARCH64
-#endif
-
-static uint32_t load(const struct seccomp_data *data, uint32_t offset)
+static uint32_t run(const struct seccomp_data *data)
 {
-	uint32_t word;
-
-	assert_true(offset + sizeof(word) <= sizeof(*data) && offset % 4 == 0);
-	memcpy(&word, (const char *)data + offset, sizeof(word));
-	return word;
-}
-
-static size_t jump(const struct sock_filter *op, size_t at, bool condition)
-{
-	return at + 1 + (condition ? op->jt : op->jf);
-}
-
-/* The subset of classic BPF that the generator emits (Documentation/networking/filter.rst). */
-static uint32_t run(const struct seccomp_data *data, size_t *steps)
-{
-	uint32_t a = 0;
-	size_t at = 0;
-
-	for (*steps = 0;; (*steps)++) {
-		const struct sock_filter *op = &seccomp_filter[at];
-
-		assert_true(at < ARRAY_SIZE(seccomp_filter));
-		switch (op->code) {
-		case BPF_LD | BPF_W | BPF_ABS:
-			a = load(data, op->k);
-			at++;
-			break;
-		case BPF_ALU | BPF_AND | BPF_K:
-			a &= op->k;
-			at++;
-			break;
-		case BPF_JMP | BPF_JA:
-			at += 1 + op->k;
-			break;
-		case BPF_JMP | BPF_JEQ | BPF_K:
-			at = jump(op, at, a == op->k);
-			break;
-		case BPF_JMP | BPF_JGE | BPF_K:
-			at = jump(op, at, a >= op->k);
-			break;
-		case BPF_JMP | BPF_JSET | BPF_K:
-			at = jump(op, at, (a & op->k) != 0);
-			break;
-		case BPF_RET | BPF_K:
-			return op->k;
-		default:
-			fail_msg("instruction 0x%x", op->code);
-		}
-	}
+	return bpf_run(seccomp_filter, ARRAY_SIZE(seccomp_filter), data, NULL);
 }
 
 static uint32_t verdict(uint32_t arch, int number, uint64_t arg0, uint64_t arg1, uint64_t arg2)
 {
 	const struct seccomp_data data = {.arch = arch, .nr = number, .args = {arg0, arg1, arg2}};
-	size_t steps;
 
-	return run(&data, &steps);
+	return run(&data);
 }
 
 static uint32_t call(const char *name, uint64_t arg0, uint64_t arg1, uint64_t arg2)
@@ -217,9 +158,8 @@ static uint32_t call_openat(uint64_t flags, uint64_t mode)
 	const struct seccomp_data data = {.arch = NATIVE,
 		.nr = seccomp_syscall_resolve_name("openat"),
 		.args = {(uint64_t)AT_FDCWD, 0, flags, mode}};
-	size_t steps;
 
-	return run(&data, &steps);
+	return run(&data);
 }
 
 static void nobody_sets_user_ids(void **state)
@@ -302,7 +242,7 @@ static void a_call_costs_little(void **state)
 		const struct seccomp_data data = {.arch = NATIVE, .nr = number};
 		size_t steps;
 
-		(void)run(&data, &steps);
+		(void)bpf_run(seccomp_filter, ARRAY_SIZE(seccomp_filter), &data, &steps);
 		assert_true(steps < 32);
 	}
 }
