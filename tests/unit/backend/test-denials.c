@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "backend/denials.h"
 
 struct world {
@@ -240,10 +241,10 @@ static void put_file(const char *dir, const char *name, const char *text)
 static void check_groups(
 	struct world *w, const char *memory_file, const char *before, const char *after)
 {
-	char dir[] = "/tmp/creel-denials-XXXXXX", command[64];
+	char dir[SCRATCH_PATH_SIZE];
 	struct denial_fds fds;
 
-	assert_non_null(mkdtemp(dir));
+	scratch_make(dir, "denials");
 	put_file(dir, memory_file, before);
 	put_file(dir, "pids.events", "max 1\n");
 	denial_fds_open(getpid(), dir, dir, FD_NONE, &fds);
@@ -255,8 +256,7 @@ static void check_groups(
 	(void)collect(w, 7);
 	assert_non_null(strstr(w->told, "were killed counter 2|docker.memory: 1000 bytes|"));
 	assert_non_null(strstr(w->told, "more processes counter 3|docker.pidsLimit: 12|"));
-	(void)snprintf(command, sizeof(command), "rm -r %s", dir);
-	assert_int_equal(system(command), 0);
+	scratch_remove(dir);
 }
 
 static void groups_of_both_versions_are_read(void **state)

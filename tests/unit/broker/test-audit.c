@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/buf.h"
 #include "base/macro.h"
 #include "base/mem.h"
@@ -27,7 +27,7 @@
 #include "broker/audit.h"
 
 struct log {
-	char dir[64], path[96];
+	char dir[SCRATCH_PATH_SIZE], path[96];
 	struct audit *audit;
 };
 
@@ -45,20 +45,11 @@ static int set_up(void **state)
 {
 	struct log *log = xcalloc(1, sizeof(*log));
 
-	(void)snprintf(log->dir, sizeof(log->dir), "/tmp/creel-audit-XXXXXX");
-	assert_non_null(mkdtemp(log->dir));
+	scratch_make(log->dir, "audit");
 	(void)snprintf(log->path, sizeof(log->path), "%s/" AUDIT_FILE, log->dir);
 	open_log(log, NULL);
 	*state = log;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -66,7 +57,7 @@ static int tear_down(void **state)
 	struct log *log = *state;
 
 	(void)audit_close(log->audit);
-	(void)nftw(log->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(log->dir);
 	free(log);
 	return 0;
 }

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../scratch.h"
 #include "base/buf.h"
 #include "base/macro.h"
 #include "cli/probe.h"
@@ -316,10 +317,10 @@ static void check_groups(const char *root, const char *lines, const char *pids, 
 
 static void groups_of_both_versions_are_compared(void **state)
 {
-	char root[] = "/tmp/creel-probe-XXXXXX", command[64];
+	char root[SCRATCH_PATH_SIZE];
 
 	(void)state;
-	assert_non_null(mkdtemp(root));
+	scratch_make(root, "probe");
 	put_group(root, "two", "memory.max", "1048576\n");
 	put_group(root, "two", "cpu.max", "50000 100000\n");
 	put_group(root, "two", "pids.max", "100\n");
@@ -332,8 +333,7 @@ static void groups_of_both_versions_are_compared(void **state)
 	put_group(root, "cpu", "cpu.cfs_quota_us", "50000\n");
 	put_group(root, "pids", "pids.max", "max\n");
 	check_groups(root, "3:memory:/\n2:cpu,cpuacct:/\n1:pids:/\n", "100", "pids limit");
-	(void)snprintf(command, sizeof(command), "rm -r %s", root);
-	assert_int_equal(system(command), 0);
+	scratch_remove(root);
 }
 
 int main(void)

@@ -16,27 +16,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/mem.h"
 #include "config/config.h"
 
 /* A directory that stands for home. Removed with everything in it by home_remove(). */
 struct home {
-	char path[PATH_MAX];
+	char path[SCRATCH_PATH_SIZE];
 	const char *variables[8]; /* NAME, value, ..., NULL */
 };
 
 static inline void home_make(struct home *home)
 {
-	*home = (struct home){.path = "/tmp/creel-config-XXXXXX"};
-	assert_non_null(mkdtemp(home->path));
+	*home = (struct home){0};
+	scratch_make(home->path, "config");
 }
 
 static inline void home_remove(struct home *home)
 {
-	char *command = xasprintf("rm -rf '%s'", home->path);
-
-	assert_int_equal(system(command), 0);
-	free(command);
+	scratch_remove(home->path);
 }
 
 /* name below home; its directories are made. */

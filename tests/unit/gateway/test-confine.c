@@ -23,11 +23,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "gateway/confine.h"
 
 /* What a parent has prepared: a directory with a file, and a socket that listens, as an engine does. */
 struct stage {
-	char dir[64], file[96], socket[96];
+	char dir[SCRATCH_PATH_SIZE], file[96], socket[96];
 	int listener, unconnected, pair[2];
 };
 
@@ -38,8 +39,7 @@ static int set_up(void **state)
 	int fd;
 
 	assert_non_null(s);
-	(void)strcpy(s->dir, "/tmp/creel-confine-XXXXXX");
-	assert_non_null(mkdtemp(s->dir));
+	scratch_make(s->dir, "confine");
 	(void)snprintf(s->file, sizeof(s->file), "%s/creel.json", s->dir);
 	(void)snprintf(s->socket, sizeof(s->socket), "%s/engine.sock", s->dir);
 	fd = open(s->file, O_WRONLY | O_CREAT, 0666);
@@ -59,9 +59,7 @@ static int tear_down(void **state)
 {
 	struct stage *s = *state;
 
-	(void)unlink(s->file);
-	(void)unlink(s->socket);
-	(void)rmdir(s->dir);
+	scratch_remove(s->dir);
 	(void)close(s->listener);
 	(void)close(s->unconnected);
 	(void)close(s->pair[0]);

@@ -9,7 +9,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/macro.h"
 #include "base/mem.h"
 #include "rig.h"
@@ -33,7 +33,7 @@ struct answer {
 
 struct files {
 	struct rig *rig;
-	char dir[64];
+	char dir[SCRATCH_PATH_SIZE];
 };
 
 static void on_data(void *arg, const uint8_t *data, size_t len)
@@ -147,19 +147,10 @@ static int set_up(void **state)
 {
 	struct files *f = xcalloc(1, sizeof(*f));
 
-	(void)snprintf(f->dir, sizeof(f->dir), "/tmp/creel-file-XXXXXX");
-	assert_non_null(mkdtemp(f->dir));
+	scratch_make(f->dir, "file");
 	f->rig = rig_start(false);
 	*state = f;
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
 }
 
 static int tear_down(void **state)
@@ -167,7 +158,7 @@ static int tear_down(void **state)
 	struct files *f = *state;
 	int status = f->rig != NULL ? rig_stop(f->rig) : 0;
 
-	(void)nftw(f->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(f->dir);
 	free(f);
 	return status;
 }

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../scratch.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/own.h"
@@ -28,7 +29,7 @@ static const uint8_t token[WIRE_TOKEN_SIZE] = "0123456789abcdef0123456789abcde";
 
 /* A directory with a token and a listening socket, and the creel-init that calls there. */
 struct home {
-	char dir[32], token[48], socket[48];
+	char dir[SCRATCH_PATH_SIZE], token[80], socket[80];
 	int listener;
 	pid_t pid;
 };
@@ -66,8 +67,7 @@ static int set_up(void **state)
 {
 	struct home *home = xcalloc(1, sizeof(*home));
 
-	(void)snprintf(home->dir, sizeof(home->dir), "/tmp/creel-home-XXXXXX");
-	assert_non_null(mkdtemp(home->dir));
+	scratch_make(home->dir, "home");
 	(void)snprintf(home->token, sizeof(home->token), "%s/token", home->dir);
 	(void)snprintf(home->socket, sizeof(home->socket), "%s/socket", home->dir);
 	home->listener = FD_NONE;
@@ -85,9 +85,7 @@ static int tear_down(void **state)
 		(void)waitpid(home->pid, NULL, 0);
 	}
 	cleanup_closep(&home->listener);
-	(void)unlink(home->socket);
-	(void)unlink(home->token);
-	(void)rmdir(home->dir);
+	scratch_remove(home->dir);
 	free(home);
 	return 0;
 }

@@ -8,13 +8,13 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "../scratch.h"
 #include "os/cgroup.h"
 
-static char root[] = "/tmp/creel-cgroup-XXXXXX";
+static char root[SCRATCH_PATH_SIZE];
 
 static void make_dir(const char *path)
 {
@@ -36,7 +36,7 @@ static void make_dir(const char *path)
 static int make(void **state)
 {
 	(void)state;
-	assert_non_null(mkdtemp(root));
+	scratch_make(root, "cgroup");
 	make_dir("/memory/docker/aa");
 	make_dir("/pids/docker/aa");
 	make_dir("/system.slice/docker-bb.scope");
@@ -46,11 +46,9 @@ static int make(void **state)
 
 static int drop(void **state)
 {
-	char command[128];
-
 	(void)state;
-	(void)snprintf(command, sizeof(command), "rm -rf %s", root);
-	return system(command);
+	scratch_remove(root);
+	return 0;
 }
 
 static void expect(const char *lines, enum cgroup_controller controller, const char *path)

@@ -9,18 +9,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../policy/fixture.h"
+#include "../scratch.h"
 #include "base/limits.h"
 #include "base/macro.h"
 #include "sandbox/content.h"
 
 struct tree {
 	struct arena arena;
-	char top[64];
+	char top[SCRATCH_PATH_SIZE];
 	struct config *config;
 	struct decision *decision;
 };
@@ -86,8 +86,7 @@ static int set_up(void **state)
 {
 	struct tree *t = xcalloc(1, sizeof(*t));
 
-	(void)snprintf(t->top, sizeof(t->top), "/tmp/creel-content-XXXXXX");
-	assert_non_null(mkdtemp(t->top));
+	scratch_make(t->top, "content");
 	make_dir(t, "home");
 	make_dir(t, "home/.openclaw");
 	make_dir(t, "home/.openclaw/media");
@@ -98,19 +97,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct tree *t = *state;
 
-	(void)nftw(t->top, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(t->top);
 	t->decision = decision_free(t->decision);
 	fixture_free(t->config);
 	arena_finish(&t->arena);
@@ -255,7 +246,7 @@ static void skills_are_copied_again_when_something_changed(void **state)
 	mirror(t);
 	assert_string_equal(get(t, copy), "longer text");
 
-	assert_int_equal(nftw(at(t, "agent/skills"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	scratch_remove(at(t, "agent/skills"));
 	mirror(t);
 	assert_false(there(t, "sandbox/skills"));
 }
@@ -283,7 +274,7 @@ static void skills_do_not_leave_their_folder(void **state)
 	assert_string_equal(get(t, "sandbox/skills/git/inside"), "text");
 
 	/* The sandbox puts a link where the copies go: it is taken away, and nothing follows it. */
-	assert_int_equal(nftw(at(t, "sandbox/skills"), remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	scratch_remove(at(t, "sandbox/skills"));
 	make_dir(t, "home/victim");
 	put(t, "home/victim/keep", "kept");
 	assert_int_equal(symlink("../home/victim", at(t, "sandbox/skills")), 0);

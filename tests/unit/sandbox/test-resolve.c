@@ -8,11 +8,11 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <ftw.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "../policy/fixture.h"
+#include "../scratch.h"
 #include "base/macro.h"
 #include "sandbox/binds.h"
 #include "sandbox/hash.h"
@@ -22,7 +22,7 @@
 /* One home per test: <top>/home with a workspace in it, and a few links. */
 struct tree {
 	struct arena arena;
-	char top[64];
+	char top[SCRATCH_PATH_SIZE];
 	const char *home;
 };
 
@@ -45,8 +45,7 @@ static int set_up(void **state)
 {
 	struct tree *t = xcalloc(1, sizeof(*t));
 
-	(void)snprintf(t->top, sizeof(t->top), "/tmp/creel-binds-XXXXXX");
-	assert_non_null(mkdtemp(t->top));
+	scratch_make(t->top, "binds");
 	t->home = arena_printf(&t->arena, "%s/home", t->top);
 	assert_int_equal(mkdir(t->home, 0755), 0);
 	make_dir(t, ".openclaw");
@@ -68,19 +67,11 @@ static int set_up(void **state)
 	return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *where)
-{
-	(void)st;
-	(void)type;
-	(void)where;
-	return remove(path);
-}
-
 static int tear_down(void **state)
 {
 	struct tree *t = *state;
 
-	(void)nftw(t->top, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+	scratch_remove(t->top);
 	arena_finish(&t->arena);
 	free(t);
 	return 0;
