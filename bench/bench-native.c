@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a new native sandbox costs, through the library and through programs, against posix_spawn(3)
- * of the same command and against bubblewrap. Taken in turns, so that all see the same machine. Also
- * the memory of an idle sandbox.
+ * of the same command and against bubblewrap. Taken in turns, so that all see the same machine: once with a
+ * pause before each, and once back to back, where everybody pays for what the kernel still clears away
+ * of the one before (a network namespace takes it some milliseconds). Also the memory of an idle sandbox.
  *
  *	bench-native CREEL-INIT [ROUNDS [CREEL]]
  */
@@ -15,6 +16,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "backend/backend.h"
@@ -24,7 +26,7 @@
 #include "base/num.h"
 #include "wire/link.h"
 
-enum { WARM_UP = 10, MAX_ARGS = 16 };
+enum { WARM_UP = 10, MAX_ARGS = 16, PAUSE_MS = 10 };
 
 static const char *const environment[] = {"PATH=/usr/bin:/bin", NULL};
 
@@ -213,7 +215,17 @@ static void print_starts(struct peer *peers, size_t peer_count, struct inside *i
 	}
 }
 
-static void bench_starts(struct setup *setup, uint32_t rounds, const char *creel)
+/* Up to the exit status alone is of the life before: nothing to pause for. */
+static void pause_before(unsigned pause_ms, bool starts)
+{
+	const struct timespec pause = {.tv_nsec = (long)pause_ms * 1000000};
+
+	if (pause_ms > 0 && starts) {
+		(void)nanosleep(&pause, NULL);
+	}
+}
+
+static void bench_starts(struct setup *setup, uint32_t rounds, const char *creel, unsigned pause_ms)
 {
 	struct peer peers[] = {
 		{.name = "posix_spawn /bin/true", .argv = {"/bin/true"}},
@@ -242,10 +254,12 @@ static void bench_starts(struct setup *setup, uint32_t rounds, const char *creel
 		uint32_t at = i < WARM_UP ? 0 : i - WARM_UP;
 
 		for (size_t p = 0; p < ARRAY_SIZE(peers); p++) {
+			pause_before(pause_ms, true);
 			peers[p].took[at] =
 				peers[p].argv[0] != NULL ? spawn_once(peers[p].argv) : 0;
 		}
 		for (size_t k = 0; k < ARRAY_SIZE(insides); k++) {
+			pause_before(pause_ms, insides[k].once != known_once);
 			insides[k].took[at] = insides[k].once(setup);
 		}
 	}
@@ -333,7 +347,10 @@ int main(int argc, char **argv)
 	make_setup(&setup, argv[1]);
 	start_live(&setup);
 	print_memory("idle sandbox", setup.live.keeper);
-	bench_starts(&setup, rounds, argc > 3 ? argv[3] : NULL);
+	(void)printf("\neach %d ms after the one before\n", PAUSE_MS);
+	bench_starts(&setup, rounds, argc > 3 ? argv[3] : NULL, PAUSE_MS);
+	(void)printf("\nback to back\n");
+	bench_starts(&setup, rounds, argc > 3 ? argv[3] : NULL, 0);
 	end_live(&setup);
 	(void)rmdir(setup.directory);
 	return 0;
