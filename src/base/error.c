@@ -22,6 +22,16 @@ _printf_(3, 0) static size_t put(struct error *err, int num, const char *fmt, va
 	return (size_t)n < sizeof(err->text) ? (size_t)n : sizeof(err->text) - 1;
 }
 
+/* As much of it as there is room for. */
+static void append(struct error *err, size_t used, const char *text)
+{
+	size_t room = sizeof(err->text) - 1 - used;
+	size_t len = strnlen(text, room);
+
+	(void)memcpy(err->text + used, text, len);
+	err->text[used + len] = '\0';
+}
+
 int error_set_(struct error *err, int num, const char *fmt, ...)
 {
 	va_list args;
@@ -31,7 +41,8 @@ int error_set_(struct error *err, int num, const char *fmt, ...)
 	used = put(err, num, fmt, args);
 	va_end(args);
 
-	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", strerror(num));
+	append(err, used, ": ");
+	append(err, strlen(err->text), strerror(num));
 	return -num;
 }
 
@@ -55,6 +66,7 @@ int error_prefix_(struct error *err, const char *fmt, ...)
 	used = put(err, inner.num, fmt, args);
 	va_end(args);
 
-	(void)snprintf(err->text + used, sizeof(err->text) - used, ": %s", inner.text);
+	append(err, used, ": ");
+	append(err, strlen(err->text), inner.text);
 	return -err->num;
 }

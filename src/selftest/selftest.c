@@ -5,12 +5,14 @@
  */
 #include "selftest/selftest.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -39,8 +41,10 @@ static struct selftest_column *add_column(struct selftest *s, const char *name)
 	struct selftest_column *column = mmap(
 		NULL, column_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (column == MAP_FAILED || s->column_count == COLUMNS_MAX) {
-		return NULL;
+	assert(s->column_count < COLUMNS_MAX);
+	if (column == MAP_FAILED) {
+		(void)fprintf(stderr, "creel: out of memory for the results of a self-test\n");
+		abort();
 	}
 	(void)snprintf(column->name, sizeof(column->name), "%s", name);
 	s->columns[s->column_count++] = column;

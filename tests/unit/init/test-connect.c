@@ -179,7 +179,7 @@ static void the_other_loopback(void **state)
 {
 	struct rig *rig = *state;
 	struct peer *p = &peer;
-	uint16_t port;
+	uint16_t port = 0;
 	_cleanup_close_ int listener = listen_on(AF_INET6, &port);
 
 	if (listener < 0) {
