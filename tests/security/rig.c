@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+enum { ORDINARY = 65534 };
+
 void rig_init(struct rig *rig, uid_t owner)
 {
 	static const char *const tmpfs[] = {"/tmp:size=16m", "/var/tmp", "/run", NULL};
@@ -114,7 +116,22 @@ void rig_finish(struct rig *rig)
 	}
 }
 
-int rig_as_user(uid_t uid, int (*what)(void))
+bool rig_host_has_layers(void)
+{
+	struct host_fact facts[LAYER_COUNT_];
+
+	backend_native_probe(facts);
+	for (int i = 0; i < LAYER_COUNT_; i++) {
+		if (!facts[i].present && i != LAYER_CGROUP_MEMORY && i != LAYER_CGROUP_CPU) {
+			(void)printf("skipped: this host has no %s: %s\n",
+				isolation_layer_name((enum isolation_layer)i), facts[i].detail);
+			return false;
+		}
+	}
+	return true;
+}
+
+static int run_as(uid_t uid, int (*what)(void))
 {
 	pid_t pid = fork();
 	int status = 0;
@@ -131,4 +148,11 @@ int rig_as_user(uid_t uid, int (*what)(void))
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
 	}
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+int rig_run(int (*what)(void))
+{
+	int failed = what();
+
+	return geteuid() == 0 ? failed + run_as(ORDINARY, what) : failed;
 }

@@ -3,6 +3,8 @@
 #ifndef TESTS_SECURITY_RIG_H
 #define TESTS_SECURITY_RIG_H
 
+#include <stdbool.h>
+
 #include "backend/backend.h"
 
 struct rig {
@@ -25,7 +27,12 @@ pid_t rig_first(const struct rig *rig);
 /* End the sandbox and remove the workspace. */
 void rig_finish(struct rig *rig);
 
-/* Run what with another uid, in a child; its exit status. */
-int rig_as_user(uid_t uid, int (*what)(void));
+/* Whether this host has every layer, limits by control groups aside; if not, it is said which is missing. */
+bool rig_host_has_layers(void);
+/*
+ * Run what, which gives how many tests failed: as the caller and, if that is root, once more in a child as
+ * an ordinary user. The sum, for main() to return.
+ */
+int rig_run(int (*what)(void));
 
 #endif

@@ -33,7 +33,6 @@
 
 enum {
 	OWNER = 1000,
-	ORDINARY = 65534,
 	DEFAULT_ROUNDS = 300,
 	WARM_UP = 20, /* the C library's own caches fill */
 	KEEPER_EVERY = 10, /* one with a control group, where there are any */
@@ -315,23 +314,11 @@ static int run_group(void)
 
 int main(void)
 {
-	struct host_fact facts[LAYER_COUNT_];
-	int failed;
-
-	backend_native_probe(facts);
-	for (int i = 0; i < LAYER_COUNT_; i++) {
-		if (!facts[i].present && i != LAYER_CGROUP_MEMORY && i != LAYER_CGROUP_CPU) {
-			(void)printf("skipped: this host has no %s: %s\n",
-				isolation_layer_name((enum isolation_layer)i), facts[i].detail);
-			return 77;
-		}
+	if (!rig_host_has_layers()) {
+		return 77;
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	own_mounts = geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
 		     mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0;
-	failed = run_group();
-	if (geteuid() == 0) {
-		failed += rig_as_user(ORDINARY, run_group);
-	}
-	return failed;
+	return rig_run(run_group);
 }

@@ -35,7 +35,7 @@
 #include "rig.h"
 #include "wire/link.h"
 
-enum { OWNER = 1000, ORDINARY = 65534, ROUNDS = 150 };
+enum { OWNER = 1000, ROUNDS = 150 };
 
 static void assert_refused(struct rig *rig, int num, const char *words)
 {
@@ -581,7 +581,6 @@ static int run_group(void)
 int main(void)
 {
 	struct host_fact facts[LAYER_COUNT_];
-	int failed;
 
 	backend_native_probe(facts);
 	if (!facts[LAYER_USERNS].present || !facts[LAYER_MOUNTNS].present) {
@@ -589,9 +588,5 @@ int main(void)
 			facts[LAYER_USERNS].detail);
 		return 77;
 	}
-	failed = run_group();
-	if (geteuid() == 0) {
-		failed += rig_as_user(ORDINARY, run_group);
-	}
-	return failed;
+	return rig_run(run_group);
 }

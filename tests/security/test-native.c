@@ -23,7 +23,7 @@
 #include "base/macro.h"
 #include "rig.h"
 
-enum { OWNER = 1000, ORDINARY = 65534 };
+enum { OWNER = 1000 };
 
 static int start(void **state)
 {
@@ -414,20 +414,8 @@ static int run_group(void)
 
 int main(void)
 {
-	struct host_fact facts[LAYER_COUNT_];
-	int failed;
-
-	backend_native_probe(facts);
-	for (int i = 0; i < LAYER_COUNT_; i++) {
-		if (!facts[i].present && i != LAYER_CGROUP_MEMORY && i != LAYER_CGROUP_CPU) {
-			(void)printf("skipped: this host has no %s: %s\n",
-				isolation_layer_name((enum isolation_layer)i), facts[i].detail);
-			return 77;
-		}
+	if (!rig_host_has_layers()) {
+		return 77;
 	}
-	failed = run_group();
-	if (geteuid() == 0) {
-		failed += rig_as_user(ORDINARY, run_group);
-	}
-	return failed;
+	return rig_run(run_group);
 }

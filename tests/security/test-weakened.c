@@ -25,7 +25,7 @@
 #include "selftest/column.h"
 #include "weaken.h"
 
-enum { FALLS_MAX = 40, ORDINARY = 65534, PROBES_MIN = 90 };
+enum { FALLS_MAX = 40, PROBES_MIN = 90 };
 
 /* What is taken away, and which attacks have to fall then. */
 struct weakness {
@@ -319,16 +319,8 @@ static int run_group(void)
 
 int main(void)
 {
-	struct host_fact facts[LAYER_COUNT_];
-	int failed;
-
-	backend_native_probe(facts);
-	for (int i = 0; i < LAYER_COUNT_; i++) {
-		if (!facts[i].present && i != LAYER_CGROUP_MEMORY && i != LAYER_CGROUP_CPU) {
-			(void)printf("skipped: this host has no %s: %s\n",
-				isolation_layer_name((enum isolation_layer)i), facts[i].detail);
-			return 77;
-		}
+	if (!rig_host_has_layers()) {
+		return 77;
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	probe_fd = open(getenv("CREEL_PROBE"), O_RDONLY | O_CLOEXEC);
@@ -336,9 +328,5 @@ int main(void)
 		perror("CREEL_PROBE");
 		return 1;
 	}
-	failed = run_group();
-	if (geteuid() == 0) {
-		failed += rig_as_user(ORDINARY, run_group);
-	}
-	return failed;
+	return rig_run(run_group);
 }
