@@ -26,7 +26,7 @@ struct image_job {
 
 int image_service_adopt(int theirs, pid_t *ret_pid, struct error *err)
 {
-	return libexec_start("creel-image", "image", theirs, ret_pid, err);
+	return libexec_start("creel-image", "image", &theirs, 1, ret_pid, err);
 }
 
 int image_service_start(int *ret_fd, pid_t *ret_pid, struct error *err)

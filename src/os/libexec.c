@@ -2,6 +2,7 @@
 /* Finding and starting the programs of the libexec directory. */
 #include "os/libexec.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -61,7 +62,8 @@ int libexec_find(struct arena *arena, const char *name, const char *folder, cons
 		name);
 }
 
-static int spawn_with(const char *path, const char *name, int fd, pid_t *ret, struct error *err)
+static int spawn_with(const char *path, const char *name, const int *fds, size_t count, pid_t *ret,
+	struct error *err)
 {
 	const char *const argv[] = {name, NULL};
 	static char *const no_env[] = {NULL};
@@ -75,7 +77,9 @@ static int spawn_with(const char *path, const char *name, int fd, pid_t *ret, st
 	(void)posix_spawnattr_setsigmask(&attributes, &none);
 	(void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK);
 	if (r == 0) {
-		r = posix_spawn_file_actions_adddup2(&actions, fd, GIVEN_FD);
+		for (size_t i = 0; r == 0 && i < count; i++) {
+			r = posix_spawn_file_actions_adddup2(&actions, fds[i], GIVEN_FD + (int)i);
+		}
 		if (r == 0) {
 			r = posix_spawn(ret, path, &actions, &attributes,
 				(char *const *)(uintptr_t)argv, no_env);
@@ -86,17 +90,31 @@ static int spawn_with(const char *path, const char *name, int fd, pid_t *ret, st
 	return r == 0 ? 0 : error_set(err, r, "cannot start '%s'", path);
 }
 
-int libexec_start(const char *name, const char *folder, int fd, pid_t *ret_pid, struct error *err)
+int libexec_start(const char *name, const char *folder, const int *fds, size_t count,
+	pid_t *ret_pid, struct error *err)
 {
 	_cleanup_arena_ struct arena arena = {0};
-	/* Not on the number itself: a copy onto itself would stay close-on-exec. */
-	_cleanup_close_ int copy = fcntl(fd, F_DUPFD_CLOEXEC, GIVEN_FD + 1);
+	int copies[LIBEXEC_FDS_MAX];
+	size_t copied = 0;
 	const char *path;
-	int r;
+	int r = libexec_find(&arena, name, folder, &path, err);
 
-	if (copy < 0) {
-		return error_set(err, errno, "cannot make a socket for %s", name);
+	assert(count <= LIBEXEC_FDS_MAX);
+	while (r == 0 && copied < count) {
+		/* Above what is given: onto itself it would stay close-on-exec, under another be lost. */
+		int copy = fcntl(fds[copied], F_DUPFD_CLOEXEC, GIVEN_FD + LIBEXEC_FDS_MAX);
+
+		if (copy < 0) {
+			r = error_set(err, errno, "cannot make a socket for %s", name);
+		} else {
+			copies[copied++] = copy;
+		}
 	}
-	r = libexec_find(&arena, name, folder, &path, err);
-	return r < 0 ? r : spawn_with(path, name, copy, ret_pid, err);
+	if (r == 0) {
+		r = spawn_with(path, name, copies, count, ret_pid, err);
+	}
+	while (copied > 0) {
+		(void)close(copies[--copied]);
+	}
+	return r;
 }

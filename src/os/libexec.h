@@ -3,6 +3,7 @@
 #ifndef OS_LIBEXEC_H
 #define OS_LIBEXEC_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/arena.h"
@@ -16,10 +17,15 @@
 int libexec_find(struct arena *arena, const char *name, const char *folder, const char **ret,
 	struct error *err);
 
+/* How many descriptors a program is given at most. */
+enum { LIBEXEC_FDS_MAX = 2 };
+
 /*
- * Start it without arguments and environment, no signal blocked, with a copy of fd as its descriptor 3.
- * Its standard descriptors are ours; all others of ours are close-on-exec by rule.
+ * Start it without arguments and environment, no signal blocked, with copies of the count descriptors in
+ * fds as its descriptors 3 and up. Its standard descriptors are ours; all others of ours are close-on-exec
+ * by rule.
  */
-int libexec_start(const char *name, const char *folder, int fd, pid_t *ret_pid, struct error *err);
+int libexec_start(const char *name, const char *folder, const int *fds, size_t count,
+	pid_t *ret_pid, struct error *err);
 
 #endif
