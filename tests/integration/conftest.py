@@ -4,6 +4,7 @@ import os
 import pytest
 
 from docker_fixtures import backend, clean_engine, docker, docker_life, engine, fake  # noqa: F401: fixtures
+from gateway_fixtures import either, gateway  # noqa: F401
 from sandbox import Sandbox, write_config
 from support import need
 

@@ -3,18 +3,15 @@ import os
 
 import pytest
 
-from engine import Engine, FakeEngine, why_not
+from engine import Engine, FakeEngine, need_engine, why_not
 from life import Life
 from sandbox import Sandbox, write_config
-from support import need
 
 
 @pytest.fixture(scope="session")
 def engine():
     """A real engine with the sandbox image in it; one for the whole run."""
-    if os.getuid() != 0:
-        pytest.skip(why_not())
-    need(why_not() is None, str(why_not()))
+    need_engine(why_not())
     engine = Engine()
     try:
         engine.start()

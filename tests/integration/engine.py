@@ -11,7 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from support import ROOT
+import pytest
+
+from support import ROOT, need
 
 IMAGE = "creel-sandbox:bookworm-slim"
 
@@ -36,6 +38,13 @@ def why_not():
     missing = [name for name in ("dockerd", "containerd", "runc", "iptables", "mmdebstrap", "curl")
                if shutil.which(name) is None]
     return f"missing: {' '.join(missing)}" if missing else None
+
+
+def need_engine(missing):
+    """missing: why there can be no engine here, or None. Only root can have one, and on CI has to."""
+    if os.getuid() != 0:
+        pytest.skip(missing)
+    need(missing is None, str(missing))
 
 
 def write_small_root(path, *programs):

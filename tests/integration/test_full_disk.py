@@ -4,10 +4,9 @@ import subprocess
 
 import pytest
 
-from docker_fixtures import why_not
-from engine import Engine, write_small_root
+from engine import Engine, need_engine, why_not, write_small_root
 from life import PREFIX, Life
-from support import ROOT, need
+from support import ROOT
 
 MAIN = f"{PREFIX}agent-main-main-6d9217fe"
 SCRIPT = ROOT / "scripts/sandbox-setup.sh"
@@ -41,9 +40,7 @@ class SmallDisk:
 @pytest.fixture(scope="module")
 def engine():
     """An engine whose data is on a small disk, without an image; engine.disk is it."""
-    if os.getuid() != 0:
-        pytest.skip(why_not())
-    need(why_not() is None, str(why_not()))
+    need_engine(why_not())
     engine = Engine()
     try:
         engine.disk = SmallDisk(engine.dir / "data", "48m")

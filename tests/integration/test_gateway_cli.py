@@ -10,14 +10,6 @@ from gateway import Gateway, UnixConnection, wait_for
 from support import BASE_ENV, find_creel
 
 
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
-
-
 def test_exec_streams_through_the_gateway(gateway):
     done = gateway.creel("exec", "--", "sh", "-c", "echo out; echo err >&2; exit 5")
     assert (done.returncode, done.stdout, done.stderr) == (5, "out\n", "err\n")

@@ -3,19 +3,9 @@ import json
 import signal
 import threading
 
-import pytest
-
-from gateway import Gateway, UnixConnection, wait_for
+from gateway import UnixConnection, wait_for
 from mcp_client import Client
 from support import find_creel
-
-
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
 
 
 class Watch:

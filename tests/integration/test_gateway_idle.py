@@ -15,23 +15,6 @@ from gateway import Gateway, wait_for
 HOUR = 3600
 
 
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
-
-
-@pytest.fixture
-def either(home, backend):
-    """Natively and, where there is an engine, in containers."""
-    gateway = Gateway(home).use(backend)
-    gateway.start()
-    yield gateway
-    gateway.finish()
-
-
 def mark(gateway, **more):
     gateway.call("exec", command="touch /tmp/mark", **more)
 

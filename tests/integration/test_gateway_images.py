@@ -7,9 +7,7 @@ import signal
 import struct
 from pathlib import Path
 
-import pytest
-
-from gateway import Gateway, wait_for
+from gateway import wait_for
 
 # A red PNG of this size, and some bytes behind it.
 MAKE = """python3 - {width} {padding} > {name} <<'END'
@@ -22,14 +20,6 @@ rows = (b'\\0' + b'\\xff\\0\\0' * width) * 10
 sys.stdout.buffer.write(b'\\x89PNG\\r\\n\\x1a\\n' + chunk(b'IHDR', struct.pack('>IIBBBBB', width, 10, 8, 2, 0, 0, 0))
     + chunk(b'IDAT', zlib.compress(rows)) + chunk(b'IEND', b'') + b'\\0' * padding)
 END"""
-
-
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
 
 
 def make(gateway, name, width, padding=0, session="main"):

@@ -3,15 +3,7 @@ import signal
 
 import pytest
 
-from gateway import ADMIN, Gateway, wait_for
-
-
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
+from gateway import ADMIN, wait_for
 
 
 def test_a_changed_file_counts_at_once(gateway):

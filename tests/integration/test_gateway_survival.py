@@ -18,24 +18,6 @@ from sandbox import processes
 PRINTER = "i=0; while [ ! -e stop-$0 ]; do echo $0-$i; i=$((i+1)); sleep 0.01; done; echo $0-end; exit 7"
 
 
-@pytest.fixture
-def gateway(home):
-    gateway = Gateway(home)
-    gateway.start()
-    yield gateway
-    gateway.finish()
-
-
-@pytest.fixture
-def either(home, backend):
-    """Natively and, where there is an engine, in containers."""
-    gateway = Gateway(home).use(backend)
-    gateway.engine = backend.engine
-    gateway.start()
-    yield gateway
-    gateway.finish()
-
-
 def kill_front(gateway):
     os.kill(gateway.front(), signal.SIGKILL)
     gateway.wait_ready()

@@ -351,14 +351,6 @@ def test_a_sandbox_that_cannot_start(creel_bin, home):
 
 # --- with a gateway ---
 
-@pytest.fixture
-def gateway(home):
-    running = Gateway(home)
-    running.start()
-    yield running
-    running.finish()
-
-
 def test_through_a_gateway(creel_bin, home, gateway):
     """One sandbox for all who speak for a session, whichever way they come."""
     client = Client(creel_bin, home, None)

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine import Engine, write_small_root
+from engine import Engine, need_engine, write_small_root
 from life import PREFIX, Life
-from support import need
 
 MAIN = f"{PREFIX}agent-main-main-6d9217fe"
 IMAGE = "creel-sandbox:bookworm-slim"
@@ -73,9 +72,7 @@ class Podman(Engine):
 
 @pytest.fixture(scope="module")
 def podman():
-    if os.getuid() != 0:
-        pytest.skip(why_not())
-    need(why_not() is None, str(why_not()))
+    need_engine(why_not())
     engine = Podman()
     try:
         engine.make_image()
