@@ -2,7 +2,6 @@
 /* Sandboxes in use: each is started once, however many ask for it, and its stream is the front's. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/limits.h"
@@ -10,220 +9,14 @@
 #include "base/macro.h"
 #include "base/mem.h"
 #include "base/own.h"
+#include "broker/acquire-table.h"
 #include "broker/acquire-work.h"
 #include "broker/audit.h"
-#include "broker/broker.h"
 #include "broker/control.h"
-#include "broker/home.h"
 #include "broker/lifecycle-list.h"
 #include "tools/tool.h"
 
 enum { WORKERS_MAX = 64 };
-
-enum sandbox_state {
-	SANDBOX_STARTING, /* a worker is at it */
-	SANDBOX_HELD, /* the front has the stream */
-	/* Held, too. The configuration changed meanwhile: a worker looks what that means for it, and the
-	 * front is asked to give it back if nothing is at work in it (contract D12). */
-	SANDBOX_LOOKED_AT,
-	SANDBOX_ASKED_FOR,
-};
-
-struct sandbox {
-	struct sandbox *next, **slot;
-	struct broker *broker;
-	char *name;
-	enum sandbox_state state;
-	bool outside; /* a browser outside of any sandbox */
-	uint64_t generation; /* of the configuration it was looked at with */
-	json_t *extras; /* what starting it told */
-	uint64_t asked_ns; /* since when it is being started */
-	char *notice; /* while LOOKED_AT and ASKED_FOR: for who is given it as it is */
-	int lock_fd; /* nobody else works in it meanwhile */
-	struct worker *worker; /* starting it, or its keeper */
-	struct worker *looker;
-	struct request *waiters;
-};
-
-/* --- the table --- */
-
-static struct sandbox *sandbox_find(const struct broker *broker, const char *name)
-{
-	struct sandbox *s = broker->sandboxes;
-
-	while (s != NULL && strcmp(s->name, name) != 0) {
-		s = s->next;
-	}
-	return s;
-}
-
-static struct sandbox *sandbox_new(struct broker *broker, const char *name)
-{
-	struct sandbox *s = xcalloc(1, sizeof(*s));
-
-	*s = (struct sandbox){
-		.broker = broker,
-		.name = xstrdup(name),
-		.lock_fd = FD_NONE,
-		.next = broker->sandboxes,
-		.slot = &broker->sandboxes,
-	};
-	if (s->next != NULL) {
-		s->next->slot = &s->next;
-	}
-	broker->sandboxes = s;
-	return s;
-}
-
-/* What it has of the sandbox itself. Whoever takes the lock next finds when it was used last. */
-static void let_go(struct sandbox *s)
-{
-	if (s->worker != NULL) {
-		worker_release(TAKE_PTR(s->worker));
-	}
-	if (s->looker != NULL) {
-		worker_release(TAKE_PTR(s->looker));
-	}
-	if (s->lock_fd >= 0) {
-		(void)sandbox_home_touch(s->lock_fd);
-	}
-	cleanup_closep(&s->lock_fd);
-	s->lock_fd = FD_NONE;
-	json_decref(TAKE_PTR(s->extras));
-	free(TAKE_PTR(s->notice));
-}
-
-static void sandbox_free(struct sandbox *s)
-{
-	*s->slot = s->next;
-	if (s->next != NULL) {
-		s->next->slot = s->slot;
-	}
-	let_go(s);
-	free(s->name);
-	free(s);
-}
-
-size_t acquire_count(const struct broker *broker)
-{
-	size_t count = 0;
-
-	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
-		count += s->state != SANDBOX_STARTING;
-	}
-	return count;
-}
-
-size_t acquire_waiting(const struct broker *broker)
-{
-	size_t count = 0;
-
-	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
-		for (const struct request *r = s->waiters; r != NULL; r = r->next_waiter) {
-			count++;
-		}
-	}
-	return count;
-}
-
-void acquire_forget_waiter(struct request *request)
-{
-	for (struct sandbox *s = request->broker->sandboxes; s != NULL; s = s->next) {
-		for (struct request **at = &s->waiters; *at != NULL; at = &(*at)->next_waiter) {
-			if (*at == request) {
-				*at = request->next_waiter;
-				break;
-			}
-		}
-	}
-	request->next_waiter = NULL;
-}
-
-/* --- answers --- */
-
-/* What the sandbox of a decision is called here: what runs on the host shares no name with it. */
-static const char *key_of(struct decision *d)
-{
-	bool host = !d->sandboxed || d->host_configured;
-
-	return host ? arena_printf(&d->arena, "host-%s", d->spec.name) : d->spec.name;
-}
-
-/* How a stream travels, and where denials are told. */
-static size_t collect_fds(const struct worker_reply *reply, int fds[1 + DENIAL_FDS])
-{
-	size_t count = 0;
-
-	if (reply == NULL) {
-		return 0;
-	}
-	fds[count++] = reply->fds[0];
-	if (reply->fd_count == 2 + DENIAL_FDS) {
-		(void)memcpy(fds + count, reply->fds + 2, DENIAL_FDS * sizeof(*fds));
-		count += DENIAL_FDS;
-	}
-	return count;
-}
-
-/* reply NULL: the front has the stream. false: it did not go along. */
-static bool answer(struct request *r, const struct sandbox *s, const struct worker_reply *reply)
-{
-	int fds[1 + DENIAL_FDS];
-	size_t count = collect_fds(reply, fds);
-	struct request_decided decided;
-	struct error err;
-	json_t *grant;
-
-	if (request_decide(r, NULL, &decided, &err) < 0) {
-		request_fail(r, TOOL_FAIL_ARGUMENTS, err.text, NULL);
-		return false;
-	}
-	grant = request_grant(r, &decided, s != NULL ? s->extras : NULL);
-	if (grant != NULL && s != NULL) {
-		(void)json_object_set_new(grant, "sandbox", json_string(s->name));
-	}
-	request_decided_finish(&decided);
-	if (grant == NULL) {
-		request_fail(r, "internal", "the decision cannot be written down", NULL);
-		return false;
-	}
-	request_reply(r, grant, count == 0 && s != NULL ? BUS_HELD : 0, fds, count);
-	return true;
-}
-
-static struct request *next_waiter(struct sandbox *s)
-{
-	struct request *r = s->waiters;
-
-	s->waiters = r->next_waiter;
-	r->next_waiter = NULL;
-	return r;
-}
-
-static void fail_waiters(struct sandbox *s, const char *type, const char *why)
-{
-	while (s->waiters != NULL) {
-		struct request *r = next_waiter(s);
-
-		broker_record(s->broker, r, "sandbox.failed",
-			&(struct record_fields){.kind = "sandbox",
-				.sandbox = s->name,
-				.decision = "failed",
-				.reason = why});
-		request_fail(r, type, why, NULL);
-	}
-}
-
-/* The first brings the stream to the front. false: none did. */
-static bool answer_waiters(struct sandbox *s, const struct worker_reply *reply)
-{
-	while (s->waiters != NULL) {
-		if (answer(next_waiter(s), s, reply)) {
-			reply = NULL;
-		}
-	}
-	return reply == NULL;
-}
 
 /* --- starting it --- */
 
@@ -264,7 +57,7 @@ static void on_started(
 	if (reply->json == NULL || reply->fd_count == 0) {
 		log_with(LOG_LEVEL_WARNING, LOG_FIELDS({"sandbox", s->name}), "sandbox %s: %s",
 			s->name, reply->failure.text);
-		fail_waiters(s, reply->failure_type, reply->failure.text);
+		sandbox_fail_waiters(s, reply->failure_type, reply->failure.text);
 		sandbox_free(s);
 		return;
 	}
@@ -282,7 +75,7 @@ static void on_started(
 	}
 	s->state = SANDBOX_HELD;
 	tell_started(s);
-	if (!answer_waiters(s, reply)) {
+	if (!sandbox_answer_waiters(s, reply)) {
 		*keep = WORKER_DONE; /* the keeper ends with its caller */
 		s->worker = NULL;
 		sandbox_free(s);
@@ -329,11 +122,11 @@ static void restart(struct sandbox *s)
 			.sandbox = s->name,
 			.reason = s->state == SANDBOX_ASKED_FOR ? "its configuration has changed"
 								: NULL});
-	let_go(s);
+	sandbox_let_go(s);
 	while (s->waiters != NULL) {
 		r = request_decide(s->waiters, NULL, &decided, &err);
 		if (r < 0) {
-			request_fail(next_waiter(s), TOOL_FAIL_ARGUMENTS, err.text, NULL);
+			request_fail(sandbox_next_waiter(s), TOOL_FAIL_ARGUMENTS, err.text, NULL);
 			continue;
 		}
 		r = start(s, decided.decision, &err);
@@ -341,7 +134,7 @@ static void restart(struct sandbox *s)
 		if (r == 0) {
 			return;
 		}
-		fail_waiters(s, TOOL_FAIL_UNAVAILABLE, err.text);
+		sandbox_fail_waiters(s, TOOL_FAIL_UNAVAILABLE, err.text);
 	}
 	sandbox_free(s);
 }
@@ -463,7 +256,7 @@ static void hold(struct sandbox *s)
 	s->state = SANDBOX_HELD;
 	s->generation = s->broker->generation;
 	free(TAKE_PTR(s->notice));
-	(void)answer_waiters(s, NULL);
+	(void)sandbox_answer_waiters(s, NULL);
 }
 
 static void set_notice(struct sandbox *s, const char *notice)
@@ -487,7 +280,7 @@ static void on_looked(
 	if (now == NULL) {
 		/* With this configuration there would be none; the next caller is told, too. */
 		s->state = SANDBOX_HELD;
-		fail_waiters(s, reply->failure_type, reply->failure.text);
+		sandbox_fail_waiters(s, reply->failure_type, reply->failure.text);
 		return;
 	}
 	if (was != NULL && strcmp(now, was) == 0) {
@@ -537,25 +330,12 @@ static int look_at(struct sandbox *s, struct decision *decision, struct error *e
 
 /* --- the question --- */
 
-static void wait_for(struct sandbox *s, struct request *r)
+/* What the sandbox of a decision is called here: what runs on the host shares no name with it. */
+static const char *key_of(struct decision *d)
 {
-	struct request **at = &s->waiters;
+	bool host = !d->sandboxed || d->host_configured;
 
-	while (*at != NULL) {
-		at = &(*at)->next_waiter;
-	}
-	r->next_waiter = NULL;
-	*at = r;
-}
-
-static size_t sandbox_count(const struct broker *broker)
-{
-	size_t count = 0;
-
-	for (const struct sandbox *s = broker->sandboxes; s != NULL; s = s->next) {
-		count++;
-	}
-	return count;
+	return host ? arena_printf(&d->arena, "host-%s", d->spec.name) : d->spec.name;
 }
 
 static void start_for(struct request *r, const char *name, bool outside, struct decision *decision)
@@ -576,7 +356,7 @@ static void start_for(struct request *r, const char *name, bool outside, struct 
 	}
 	s = sandbox_new(r->broker, name);
 	s->outside = outside;
-	wait_for(s, r);
+	sandbox_wait(s, r);
 	if (start(s, decision, &err) < 0) {
 		s->waiters = NULL;
 		sandbox_free(s);
@@ -595,14 +375,14 @@ static void acquire_named(
 		return;
 	}
 	if (s->state == SANDBOX_HELD && (outside || s->generation == r->broker->generation)) {
-		(void)answer(r, s, NULL);
+		(void)sandbox_answer(r, s, NULL);
 		return;
 	}
 	if (s->state == SANDBOX_HELD && look_at(s, decision, &err) < 0) {
 		request_fail(r, TOOL_FAIL_UNAVAILABLE, err.text, NULL);
 		return;
 	}
-	wait_for(s, r);
+	sandbox_wait(s, r);
 }
 
 /* A browser outside: what was asked for and what came of it is in the log, but no query of an address. */
@@ -670,7 +450,7 @@ void acquire_request(struct request *r)
 	int begun;
 
 	if ((r->flags & BUS_START) == 0) {
-		(void)answer(r, NULL, NULL);
+		(void)sandbox_answer(r, NULL, NULL);
 		return;
 	}
 	if (request_decide(r, NULL, &decided, &err) < 0) {
@@ -685,7 +465,7 @@ void acquire_request(struct request *r)
 		broker_record(r->broker, r, "begin", &(struct record_fields){.kind = "session"});
 	}
 	if (is_refused(r, &decided)) {
-		(void)answer(r, NULL, NULL);
+		(void)sandbox_answer(r, NULL, NULL);
 	} else if ((r->flags & BUS_BROWSER) != 0 && r->control != NULL) {
 		acquire_control(r, decided.decision);
 	} else {

@@ -105,7 +105,7 @@ json_t *request_grant(
 /* The same question about another session, as resolved; false: out of the token's reach. */
 bool request_aim(struct request *request, const char *agent, const char *session);
 
-/* --- acquire.c: sandboxes in use --- */
+/* --- acquire.c, acquire-table.c: sandboxes in use --- */
 
 void acquire_request(struct request *request);
 /* The front has let go of it, or is gone (name NULL: of all). */
