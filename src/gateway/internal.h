@@ -87,7 +87,7 @@ void browser_box_drop(struct gateway *gateway, const char *name);
 bool browser_box_give_back(struct gateway *gateway, const char *name, bool *ret_closed);
 void browser_boxes_free(struct gateway *gateway);
 
-/* --- box.c: a sandbox whose stream is here --- */
+/* --- box-session.c: the sessions of tools in a sandbox --- */
 
 /* Whose tools refuse something. */
 struct denied_origin {
@@ -112,22 +112,25 @@ struct box_session {
 	const struct gateway_caller *caller;
 };
 
-struct gateway *box_gateway(const struct front_box *box);
+/* The session of a grant; made when it is asked for first. */
+struct box_session *box_session(struct front_box *box, struct held_grant *held);
+/* Its background processes are killed, its calls end. */
+void box_end_session(struct gateway *gateway, const char *session_key);
 
 /* --- box-browser.c: the browsers of a session --- */
 
 struct tool_browser_source box_browser_source(struct box_session *session);
 void box_browsers_leave(struct box_session *session);
 
+/* --- box.c: a sandbox whose stream is here --- */
+
+struct gateway *box_gateway(const struct front_box *box);
 struct front_box *box_find(struct gateway *gateway, const char *name);
 /* adopt_fd: the stream. */
 struct front_box *box_new(struct gateway *gateway, const struct grant *grant, int adopt_fd);
 /* Where its sandbox tells what it refuses; takes them over. */
 void box_set_denials(
 	struct front_box *box, struct denial_fds *fds, const struct sandbox_spec *spec);
-struct box_session *box_session(struct front_box *box, struct held_grant *held);
-/* Its background processes are killed, its calls end. */
-void box_end_session(struct gateway *gateway, const char *session_key);
 struct link *box_link(struct front_box *box);
 /* Tells one from the next of its name; never 0. */
 uint64_t box_serial(const struct front_box *box);
@@ -138,6 +141,7 @@ void box_wait(struct front_box *box, struct gateway_call *call);
 void box_unwait(struct gateway_call *call);
 /* After anything that may have queued bytes or set a time: wait for it. */
 void box_update(struct front_box *box);
+void gateway_boxes_update(struct gateway *gateway); /* box_update() of all */
 /* Somebody works in it by its link, beside the tools. */
 void box_use(struct front_box *box);
 void box_unuse(struct front_box *box);
@@ -163,8 +167,6 @@ extern const struct tool_host_ops
 struct link *host_link_new(struct gateway *gateway, int adopt_fd);
 void host_link_update(struct link *link); /* after anything that may have queued bytes */
 void host_link_release(struct gateway *gateway, struct link *link);
-
-void gateway_boxes_update(struct gateway *gateway); /* box_update() of all */
 
 /* --- event.c --- */
 
