@@ -220,11 +220,12 @@ static int make_room(struct sessions *s, struct error *err)
 	return r;
 }
 
-int sessions_touch(
-	struct sessions *s, const char *key, const char *agent, int64_t now_ms, struct error *err)
+/* The row of a session with what a query sets in it. given: NULL, no directives. 1: it is a new one. */
+static int set_row(struct sessions *s, enum query query, const char *key, const char *agent,
+	const struct session_directives *given, int64_t now_ms, struct error *err)
 {
 	bool known = is_known(s, key);
-	sqlite3_stmt *q = s->queries[QUERY_TOUCH];
+	sqlite3_stmt *q = s->queries[query];
 	int r = known ? 0 : make_room(s, err);
 
 	if (r < 0) {
@@ -233,9 +234,22 @@ int sessions_touch(
 	bind(q, 1, key);
 	bind(q, 2, agent);
 	(void)sqlite3_bind_int64(q, 3, now_ms);
+	if (given != NULL) {
+		bind(q, 4, given->elevated);
+		bind(q, 5, given->host);
+		bind(q, 6, given->security);
+		bind(q, 7, given->ask);
+		bind(q, 8, given->node);
+	}
 	r = finish(s, q, err);
 	s->count += r == 0 && !known;
 	return r < 0 ? r : !known;
+}
+
+int sessions_touch(
+	struct sessions *s, const char *key, const char *agent, int64_t now_ms, struct error *err)
+{
+	return set_row(s, QUERY_TOUCH, key, agent, NULL, now_ms, err);
 }
 
 static char *column(sqlite3_stmt *q, int index)
@@ -272,24 +286,9 @@ void sessions_directives(struct sessions *s, const char *key, struct session_dir
 int sessions_direct(struct sessions *s, const char *key, const char *agent,
 	const struct session_directives *given, int64_t now_ms, struct error *err)
 {
-	bool known = is_known(s, key);
-	sqlite3_stmt *q = s->queries[QUERY_DIRECT];
-	int r = known ? 0 : make_room(s, err);
+	int r = set_row(s, QUERY_DIRECT, key, agent, given, now_ms, err);
 
-	if (r < 0) {
-		return r;
-	}
-	bind(q, 1, key);
-	bind(q, 2, agent);
-	(void)sqlite3_bind_int64(q, 3, now_ms);
-	bind(q, 4, given->elevated);
-	bind(q, 5, given->host);
-	bind(q, 6, given->security);
-	bind(q, 7, given->ask);
-	bind(q, 8, given->node);
-	r = finish(s, q, err);
-	s->count += r == 0 && !known;
-	return r;
+	return r < 0 ? r : 0;
 }
 
 int sessions_end(struct sessions *s, const char *key, struct error *err)
