@@ -8,19 +8,14 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include "peer.h"
 #include "wire/link_connect.h"
 
 struct fixture {
-	struct link *link;
-	int peer;
-	struct buf said; /* by the link */
-	struct buf say; /* by the peer, not yet sent */
-	struct error err;
+	struct peer p;
 	uint32_t stream;
 	int connected, ended, closed, lost;
 	uint32_t errnum;
@@ -42,9 +37,9 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
 	assert_non_null(data);
 	f->bytes += len;
 	if (f->close_in_data) {
-		link_connection_close(f->link, f->stream);
+		link_connection_close(f->p.link, f->stream);
 	} else if (f->consume) {
-		link_connection_consumed(f->link, f->stream, len);
+		link_connection_consumed(f->p.link, f->stream, len);
 	}
 }
 
@@ -69,8 +64,8 @@ static void on_closed(void *arg, const struct wire_closed *closed)
 	f->closed++;
 	f->errnum = closed->errnum;
 	/* Too late, and harmless. */
-	link_connection_close(f->link, f->stream);
-	assert_int_equal(link_connection_send(f->link, f->stream, "x", 1), 0);
+	link_connection_close(f->p.link, f->stream);
+	assert_int_equal(link_connection_send(f->p.link, f->stream, "x", 1), 0);
 }
 
 static void on_lost(void *arg, const struct error *why)
@@ -92,27 +87,15 @@ static const struct link_connection_ops ops = {
 
 static int pump(struct fixture *f)
 {
-	if (f->say.len > 0) {
-		assert_int_equal(send(f->peer, f->say.data, f->say.len, MSG_NOSIGNAL), f->say.len);
-		buf_clear(&f->say);
-	}
-	return link_pump(f->link, POLLIN | POLLOUT, &f->err);
+	return peer_pump(&f->p);
 }
 
 /* The next frame that the link sent; its payload's length. */
 static size_t expect(struct fixture *f, uint16_t kind)
 {
-	struct frame_header header = {0};
-	char chunk[65536];
-	ssize_t n;
+	struct frame_header header = peer_next_frame(&f->p, NULL);
 
-	while ((n = recv(f->peer, chunk, sizeof(chunk), MSG_DONTWAIT)) > 0) {
-		buf_add(&f->said, chunk, (size_t)n);
-	}
-	assert_int_equal(
-		frame_peek((const uint8_t *)f->said.data, f->said.len, &header, &f->err), 1);
 	assert_int_equal(header.kind, kind);
-	buf_consume(&f->said, FRAME_HEADER_SIZE + header.length);
 	return header.length;
 }
 
@@ -120,13 +103,13 @@ static void expect_silence(struct fixture *f)
 {
 	char byte;
 
-	assert_int_equal(f->said.len, 0);
-	assert_int_equal(recv(f->peer, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(f->p.said.len, 0);
+	assert_int_equal(recv(f->p.fd, &byte, 1, MSG_DONTWAIT), -1);
 }
 
 static void open_one(struct fixture *f)
 {
-	assert_int_equal(link_connect(f->link, 9222, &ops, f, &f->stream, &f->err), 0);
+	assert_int_equal(link_connect(f->p.link, 9222, &ops, f, &f->stream, &f->p.err), 0);
 	assert_int_equal(expect(f, FRAME_CONNECT), 2);
 }
 
@@ -134,16 +117,15 @@ static int set_up(void **state)
 {
 	static struct fixture fixture;
 	struct wire_hello hello = {.version = WIRE_VERSION, .next_stream = 1};
-	int fds[2];
+	int fd;
 
+	fixture = (struct fixture){.consume = true};
+	fd = peer_init(&fixture.p);
+	fixture.p.link = link_new(fd, NULL, false, NULL, NULL);
 	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	fixture = (struct fixture){.peer = fds[1], .consume = true};
-	fixture.link = link_new(fds[0], NULL, false, NULL, NULL);
-	assert_int_equal(
-		link_connect(fixture.link, 1, &ops, &fixture, &fixture.stream, &fixture.err),
+		link_connect(fixture.p.link, 1, &ops, &fixture, &fixture.stream, &fixture.p.err),
 		-ENOTCONN);
-	frame_add_hello(&fixture.say, &hello);
+	frame_add_hello(&fixture.p.say, &hello);
 	assert_int_equal(pump(&fixture), 0);
 	expect(&fixture, FRAME_WELCOME);
 	open_one(&fixture);
@@ -155,36 +137,33 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	f->link = link_free(f->link);
-	(void)close(f->peer);
-	buf_finish(&f->said);
-	buf_finish(&f->say);
+	peer_finish(&f->p);
 	return 0;
 }
 
 static void say(struct fixture *f, enum frame_connect_kind kind)
 {
-	frame_add_empty(&f->say, (enum frame_kind)kind, f->stream);
+	frame_add_empty(&f->p.say, (enum frame_kind)kind, f->stream);
 }
 
 static void say_data(struct fixture *f, size_t len)
 {
 	static const uint8_t bytes[LIMIT_FRAME_PAYLOAD];
 
-	frame_add_conn_bytes(&f->say, FRAME_CONN_DATA, f->stream, bytes, len);
+	frame_add_conn_bytes(&f->p.say, FRAME_CONN_DATA, f->stream, bytes, len);
 }
 
 static void say_closed(struct fixture *f, uint32_t errnum)
 {
 	struct wire_closed closed = {.errnum = errnum, .text = {(const uint8_t *)"why", 3}};
 
-	frame_add_conn_closed(&f->say, f->stream, &closed);
+	frame_add_conn_closed(&f->p.say, f->stream, &closed);
 }
 
 static void expect_death(struct fixture *f)
 {
 	assert_int_equal(pump(f), -EPROTO);
-	assert_false(link_is_ready(f->link));
+	assert_false(link_is_ready(f->p.link));
 	assert_int_equal(f->lost, 1);
 }
 
@@ -193,20 +172,20 @@ static void a_whole_life(void **state)
 	struct fixture *f = *state;
 
 	/* Before it is connected: what waits for it is under way already. */
-	assert_int_equal(link_connection_send(f->link, f->stream, "GET", 3), 3);
+	assert_int_equal(link_connection_send(f->p.link, f->stream, "GET", 3), 3);
 	assert_int_equal(expect(f, FRAME_CONN_SEND), 3);
 	say(f, FRAME_CONNECTED);
 	say_data(f, 10);
-	frame_add_conn_credit(&f->say, FRAME_CONN_CREDIT, f->stream, 3);
+	frame_add_conn_credit(&f->p.say, FRAME_CONN_CREDIT, f->stream, 3);
 	assert_int_equal(pump(f), 0);
 	assert_int_equal(f->connected, 1);
 	assert_int_equal(f->bytes, 10);
 	assert_int_equal(f->room, WIRE_CONN_WINDOW);
-	link_connection_end(f->link, f->stream);
-	link_connection_end(f->link, f->stream);
+	link_connection_end(f->p.link, f->stream);
+	link_connection_end(f->p.link, f->stream);
 	assert_int_equal(expect(f, FRAME_CONN_SEND_EOF), 0);
 	expect_silence(f);
-	assert_int_equal(link_connection_send(f->link, f->stream, "x", 1), 0);
+	assert_int_equal(link_connection_send(f->p.link, f->stream, "x", 1), 0);
 	say(f, FRAME_CONN_EOF);
 	say_closed(f, 0);
 	assert_int_equal(pump(f), 0);
@@ -243,7 +222,7 @@ static void the_window_is_renewed_and_kept(void **state)
 	assert_int_equal(pump(f), 0);
 	assert_int_equal(expect(f, FRAME_CONN_GRANT), 4);
 	/* A caller that counts wrongly does not lift the limit. */
-	link_connection_consumed(f->link, f->stream, SIZE_MAX);
+	link_connection_consumed(f->p.link, f->stream, SIZE_MAX);
 	expect_silence(f);
 	f->consume = false;
 	for (int i = 0; i < 4; i++) {
@@ -253,7 +232,7 @@ static void the_window_is_renewed_and_kept(void **state)
 	assert_int_equal(f->bytes, WIRE_CONN_WINDOW / 4 * 5);
 	say_data(f, 1);
 	expect_death(f);
-	assert_non_null(strstr(f->err.text, "credit"));
+	assert_non_null(strstr(f->p.err.text, "credit"));
 }
 
 static void sending_stays_in_the_window(void **state)
@@ -263,15 +242,15 @@ static void sending_stays_in_the_window(void **state)
 	size_t sent = 0;
 
 	assert_int_equal(
-		link_connection_send(f->link, f->stream, bytes, sizeof(bytes)), WIRE_CONN_WINDOW);
-	assert_int_equal(link_connection_room(f->link, f->stream), 0);
+		link_connection_send(f->p.link, f->stream, bytes, sizeof(bytes)), WIRE_CONN_WINDOW);
+	assert_int_equal(link_connection_room(f->p.link, f->stream), 0);
 	while (sent < WIRE_CONN_WINDOW) {
 		assert_int_equal(pump(f), 0);
 		sent += expect(f, FRAME_CONN_SEND);
 	}
 	assert_int_equal(sent, WIRE_CONN_WINDOW);
-	frame_add_conn_credit(&f->say, FRAME_CONN_CREDIT, f->stream, WIRE_CONN_WINDOW);
-	frame_add_conn_credit(&f->say, FRAME_CONN_CREDIT, f->stream, 1);
+	frame_add_conn_credit(&f->p.say, FRAME_CONN_CREDIT, f->stream, WIRE_CONN_WINDOW);
+	frame_add_conn_credit(&f->p.say, FRAME_CONN_CREDIT, f->stream, 1);
 	expect_death(f);
 }
 
@@ -328,15 +307,15 @@ static void no_more_than_the_limit(void **state)
 	uint32_t stream;
 
 	for (int i = 1; i < LIMIT_CONNECTIONS; i++) {
-		assert_int_equal(link_connect(f->link, 1, NULL, NULL, &stream, &f->err), 0);
+		assert_int_equal(link_connect(f->p.link, 1, NULL, NULL, &stream, &f->p.err), 0);
 	}
-	assert_int_equal(link_connect(f->link, 1, NULL, NULL, &stream, &f->err), -EMFILE);
-	assert_int_equal(link_connect(f->link, 0, NULL, NULL, &stream, &f->err), -EINVAL);
-	link_connection_close(f->link, f->stream);
-	assert_int_equal(link_connect(f->link, 1, NULL, NULL, &stream, &f->err), -EMFILE);
+	assert_int_equal(link_connect(f->p.link, 1, NULL, NULL, &stream, &f->p.err), -EMFILE);
+	assert_int_equal(link_connect(f->p.link, 0, NULL, NULL, &stream, &f->p.err), -EINVAL);
+	link_connection_close(f->p.link, f->stream);
+	assert_int_equal(link_connect(f->p.link, 1, NULL, NULL, &stream, &f->p.err), -EMFILE);
 	say_closed(f, 0);
 	assert_int_equal(pump(f), 0);
-	assert_int_equal(link_connect(f->link, 1, NULL, NULL, &stream, &f->err), 0);
+	assert_int_equal(link_connect(f->p.link, 1, NULL, NULL, &stream, &f->p.err), 0);
 	assert_int_equal(f->lost + f->closed, 0);
 }
 

@@ -8,21 +8,16 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/own.h"
+#include "peer.h"
 #include "wire/link.h"
 
 struct fixture {
-	struct link *link;
-	int peer;
-	struct buf said; /* by the link, not yet looked at */
-	struct buf say; /* by the peer, not yet sent */
-	struct error err;
+	struct peer p;
 	/* What the callbacks heard. */
 	int ready, spawned, exited, failed, lost, attached, fetched, listed, list_ends, pongs;
 	size_t output, room;
@@ -86,9 +81,9 @@ static void on_output(
 	f->output += len;
 	f->last_offset = offset;
 	if (f->forget_in_callback) {
-		link_forget(f->link, f->stream);
+		link_forget(f->p.link, f->stream);
 	} else {
-		link_consumed(f->link, f->stream, channel, len);
+		link_consumed(f->p.link, f->stream, channel, len);
 	}
 }
 
@@ -114,7 +109,7 @@ static void on_failed(void *arg, const struct wire_failed *failed)
 	assert_int_equal(failed->errnum, 2);
 	f->failed++;
 	/* Too late, and harmless: the stream is over. */
-	link_forget(f->link, f->stream);
+	link_forget(f->p.link, f->stream);
 }
 
 static void on_lost(void *arg, const struct error *why)
@@ -155,12 +150,11 @@ static const struct link_process_ops process_ops = {
 static int set_up(void **state)
 {
 	static struct fixture fixture;
-	int fds[2];
+	int fd;
 
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	fixture = (struct fixture){.peer = fds[1]};
-	fixture.link = link_new(fds[0], token, false, &link_ops, &fixture);
+	fixture = (struct fixture){0};
+	fd = peer_init(&fixture.p);
+	fixture.p.link = link_new(fd, token, false, &link_ops, &fixture);
 	*state = &fixture;
 	return 0;
 }
@@ -169,47 +163,18 @@ static int tear_down(void **state)
 {
 	struct fixture *f = *state;
 
-	f->link = link_free(f->link);
-	(void)close(f->peer);
-	buf_finish(&f->said);
-	buf_finish(&f->say);
+	peer_finish(&f->p);
 	return 0;
 }
 
-/* The peer sends what it was given to say; the link's verdict. */
 static int pump(struct fixture *f)
 {
-	if (f->say.len > 0) {
-		assert_int_equal(send(f->peer, f->say.data, f->say.len, MSG_NOSIGNAL), f->say.len);
-		buf_clear(&f->say);
-	}
-	return link_pump(f->link, POLLIN | POLLOUT, &f->err);
-}
-
-/* The next frame that the link sent. */
-static struct frame_header next_frame(struct fixture *f, struct buf *payload)
-{
-	struct frame_header header = {0};
-	char chunk[65536];
-	ssize_t n;
-
-	while ((n = recv(f->peer, chunk, sizeof(chunk), MSG_DONTWAIT)) > 0) {
-		buf_add(&f->said, chunk, (size_t)n);
-	}
-	if (frame_peek((const uint8_t *)f->said.data, f->said.len, &header, &f->err) != 1) {
-		return (struct frame_header){0};
-	}
-	if (payload != NULL) {
-		buf_clear(payload);
-		buf_add(payload, f->said.data + FRAME_HEADER_SIZE, header.length);
-	}
-	buf_consume(&f->said, FRAME_HEADER_SIZE + header.length);
-	return header;
+	return peer_pump(&f->p);
 }
 
 static void expect(struct fixture *f, uint16_t kind)
 {
-	assert_int_equal(next_frame(f, NULL).kind, kind);
+	assert_int_equal(peer_next_frame(&f->p, NULL).kind, kind);
 }
 
 static void say_hello(struct fixture *f)
@@ -217,9 +182,9 @@ static void say_hello(struct fixture *f)
 	struct wire_hello hello = {.version = WIRE_VERSION, .next_stream = 1};
 
 	memcpy(hello.token, token, sizeof(token));
-	frame_add_hello(&f->say, &hello);
+	frame_add_hello(&f->p.say, &hello);
 	assert_int_equal(pump(f), 0);
-	assert_true(link_is_ready(f->link));
+	assert_true(link_is_ready(f->p.link));
 	expect(f, FRAME_WELCOME);
 }
 
@@ -228,13 +193,14 @@ static void spawn(struct fixture *f, uint32_t flags)
 	static const char *const argv[] = {"x", NULL};
 	struct wire_spawn request = {.flags = flags, .argv = argv};
 
-	assert_int_equal(link_spawn(f->link, &request, &process_ops, f, &f->stream, &f->err), 0);
+	assert_int_equal(
+		link_spawn(f->p.link, &request, &process_ops, f, &f->stream, &f->p.err), 0);
 	expect(f, FRAME_SPAWN);
 }
 
 static void say_spawned(struct fixture *f)
 {
-	frame_add_u32(&f->say, FRAME_SPAWNED, f->stream, 7);
+	frame_add_u32(&f->p.say, FRAME_SPAWNED, f->stream, 7);
 	assert_int_equal(pump(f), 0);
 }
 
@@ -248,9 +214,9 @@ static void start_process(struct fixture *f)
 
 static void say_output(struct fixture *f, uint64_t offset, size_t len)
 {
-	frame_add_output_header(&f->say, f->stream, WIRE_STDOUT, offset, (uint32_t)len);
+	frame_add_output_header(&f->p.say, f->stream, WIRE_STDOUT, offset, (uint32_t)len);
 	for (size_t i = 0; i < len; i++) {
-		buf_add_u8(&f->say, 'x');
+		buf_add_u8(&f->p.say, 'x');
 	}
 }
 
@@ -258,23 +224,23 @@ static void say_exited(struct fixture *f)
 {
 	struct wire_exited exited = {.code = 3};
 
-	frame_add_exited(&f->say, f->stream, &exited);
+	frame_add_exited(&f->p.say, f->stream, &exited);
 }
 
 static void say_process(struct fixture *f, enum frame_kind kind, bool running)
 {
 	struct wire_process process = {.stream = f->stream, .pid = 7, .running = running};
 
-	frame_add_process(&f->say, kind, kind == FRAME_PROCESS ? 0 : f->stream, &process);
+	frame_add_process(&f->p.say, kind, kind == FRAME_PROCESS ? 0 : f->stream, &process);
 }
 
 /* The link must be dead of the peer's fault, say why, and stay so. */
 static void expect_death(struct fixture *f)
 {
 	assert_int_equal(pump(f), -EPROTO);
-	assert_true(f->err.text[0] != '\0');
-	assert_false(link_is_ready(f->link));
-	assert_int_equal(link_pump(f->link, 0, &f->err), -EPROTO);
+	assert_true(f->p.err.text[0] != '\0');
+	assert_false(link_is_ready(f->p.link));
+	assert_int_equal(link_pump(f->p.link, 0, &f->p.err), -EPROTO);
 }
 
 static void hello_and_a_whole_life(void **state)
@@ -290,9 +256,9 @@ static void hello_and_a_whole_life(void **state)
 	assert_int_equal(f->output, 15);
 	assert_int_equal(f->exited, 1);
 	assert_int_equal(f->exit_code, 3);
-	link_forget(f->link, f->stream);
+	link_forget(f->p.link, f->stream);
 	expect(f, FRAME_FORGET);
-	frame_add_empty(&f->say, FRAME_FORGOTTEN, f->stream);
+	frame_add_empty(&f->p.say, FRAME_FORGOTTEN, f->stream);
 	assert_int_equal(pump(f), 0);
 	/* Forgotten: the number means nothing any more. */
 	say_exited(f);
@@ -307,7 +273,7 @@ static void a_wrong_token(void **state)
 
 	memcpy(hello.token, token, sizeof(token));
 	hello.token[31] ^= 1;
-	frame_add_hello(&f->say, &hello);
+	frame_add_hello(&f->p.say, &hello);
 	expect_death(f);
 	assert_int_equal(f->ready, 0);
 }
@@ -318,7 +284,7 @@ static void a_wrong_version(void **state)
 	struct wire_hello hello = {.version = WIRE_VERSION + 1};
 
 	memcpy(hello.token, token, sizeof(token));
-	frame_add_hello(&f->say, &hello);
+	frame_add_hello(&f->p.say, &hello);
 	expect_death(f);
 }
 
@@ -326,7 +292,7 @@ static void a_frame_before_hello(void **state)
 {
 	struct fixture *f = *state;
 
-	frame_add_u64(&f->say, FRAME_PONG, 0, 1);
+	frame_add_u64(&f->p.say, FRAME_PONG, 0, 1);
 	expect_death(f);
 }
 
@@ -338,7 +304,7 @@ static void no_spawn_before_hello(void **state)
 	uint32_t stream;
 
 	assert_int_equal(
-		link_spawn(f->link, &request, &process_ops, f, &stream, &f->err), -ENOTCONN);
+		link_spawn(f->p.link, &request, &process_ops, f, &stream, &f->p.err), -ENOTCONN);
 	assert_int_equal(pump(f), 0);
 }
 
@@ -349,22 +315,20 @@ static void a_request_before_hello(void **state)
 	static const char *const argv[] = {"x", NULL};
 	struct wire_spawn request = {.flags = WIRE_SPAWN_LAST, .argv = argv};
 	struct wire_hello hello = {.version = WIRE_VERSION, .next_stream = 1};
-	int fds[2];
+	int fd;
 
-	f->link = link_free(f->link);
-	(void)close(f->peer);
+	peer_finish(&f->p);
+	fd = peer_init(&f->p);
+	f->p.link = link_new(fd, NULL, true, &link_ops, f);
+	link_greet(f->p.link);
+	assert_false(link_is_ready(f->p.link));
 	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds), 0);
-	f->peer = fds[1];
-	f->link = link_new(fds[0], NULL, true, &link_ops, f);
-	link_greet(f->link);
-	assert_false(link_is_ready(f->link));
-	assert_int_equal(link_spawn(f->link, &request, &process_ops, f, &f->stream, &f->err), 0);
+		link_spawn(f->p.link, &request, &process_ops, f, &f->stream, &f->p.err), 0);
 	expect(f, FRAME_WELCOME);
 	expect(f, FRAME_SPAWN);
-	frame_add_hello(&f->say, &hello);
+	frame_add_hello(&f->p.say, &hello);
 	assert_int_equal(pump(f), 0);
-	assert_true(link_is_ready(f->link));
+	assert_true(link_is_ready(f->p.link));
 	expect(f, 0); /* no second welcome */
 	say_spawned(f);
 	assert_int_equal(f->spawned, 1);
@@ -378,9 +342,9 @@ static void no_greeting_for_a_stranger(void **state)
 	struct wire_spawn request = {.argv = argv};
 	uint32_t stream;
 
-	link_greet(f->link);
+	link_greet(f->p.link);
 	assert_int_equal(
-		link_spawn(f->link, &request, &process_ops, f, &stream, &f->err), -ENOTCONN);
+		link_spawn(f->p.link, &request, &process_ops, f, &stream, &f->p.err), -ENOTCONN);
 	assert_int_equal(pump(f), 0);
 	expect(f, 0); /* nothing was sent */
 }
@@ -392,7 +356,7 @@ static void a_second_hello(void **state)
 
 	say_hello(f);
 	memcpy(hello.token, token, sizeof(token));
-	frame_add_hello(&f->say, &hello);
+	frame_add_hello(&f->p.say, &hello);
 	expect_death(f);
 }
 
@@ -401,8 +365,8 @@ static void an_unknown_stream(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	frame_add_output_header(&f->say, f->stream + 1, WIRE_STDOUT, 0, 1);
-	buf_add_u8(&f->say, 'x');
+	frame_add_output_header(&f->p.say, f->stream + 1, WIRE_STDOUT, 0, 1);
+	buf_add_u8(&f->p.say, 'x');
 	expect_death(f);
 	assert_int_equal(f->lost, 1);
 	assert_int_equal(f->output, 0);
@@ -413,7 +377,7 @@ static void an_unknown_kind(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	frame_add_header(&f->say, (enum frame_kind)999, f->stream, 0);
+	frame_add_header(&f->p.say, (enum frame_kind)999, f->stream, 0);
 	expect_death(f);
 }
 
@@ -422,7 +386,7 @@ static void a_request_kind_from_the_sandbox(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	frame_add_empty(&f->say, FRAME_FORGET, f->stream);
+	frame_add_empty(&f->p.say, FRAME_FORGET, f->stream);
 	expect_death(f);
 }
 
@@ -445,8 +409,8 @@ static void more_than_the_window(void **state)
 
 	say_hello(f);
 	/* No callbacks: nobody consumes anything. */
-	assert_int_equal(link_spawn(f->link, &request, NULL, NULL, &f->stream, &f->err), 0);
-	frame_add_u32(&f->say, FRAME_SPAWNED, f->stream, 7);
+	assert_int_equal(link_spawn(f->p.link, &request, NULL, NULL, &f->stream, &f->p.err), 0);
+	frame_add_u32(&f->p.say, FRAME_SPAWNED, f->stream, 7);
 	while (at < LIMIT_CREDIT_WINDOW) {
 		assert_int_equal(r, 0);
 		say_output(f, at, 65536);
@@ -470,12 +434,12 @@ static void consumed_output_is_granted_anew(void **state)
 
 		say_output(f, at, 65536);
 		assert_int_equal(pump(f), 0);
-		while ((header = next_frame(f, &payload)).kind == FRAME_CREDIT) {
+		while ((header = peer_next_frame(&f->p, &payload)).kind == FRAME_CREDIT) {
 			struct wire_bytes bytes = {(const uint8_t *)payload.data, payload.len};
 			enum wire_channel channel;
 			uint32_t more;
 
-			assert_int_equal(frame_get_credit(bytes, &channel, &more, &f->err), 0);
+			assert_int_equal(frame_get_credit(bytes, &channel, &more, &f->p.err), 0);
 			granted += more;
 		}
 		/* Never more on the way than the window. */
@@ -483,7 +447,7 @@ static void consumed_output_is_granted_anew(void **state)
 	}
 	assert_true(granted >= 7 * (uint64_t)LIMIT_CREDIT_WINDOW);
 	/* A caller that counts wrongly does not lift the limit. */
-	link_consumed(f->link, f->stream, WIRE_STDOUT, 1000 * (size_t)LIMIT_CREDIT_WINDOW);
+	link_consumed(f->p.link, f->stream, WIRE_STDOUT, 1000 * (size_t)LIMIT_CREDIT_WINDOW);
 	(void)pump(f);
 	assert_true(granted <= 8 * (uint64_t)LIMIT_CREDIT_WINDOW);
 }
@@ -548,14 +512,14 @@ static void stdin_credit_over_the_window(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	assert_int_equal(link_stdin_room(f->link, f->stream), WIRE_STDIN_WINDOW);
-	assert_int_equal(link_stdin(f->link, f->stream, "hello", 5), 5);
+	assert_int_equal(link_stdin_room(f->p.link, f->stream), WIRE_STDIN_WINDOW);
+	assert_int_equal(link_stdin(f->p.link, f->stream, "hello", 5), 5);
 	expect(f, FRAME_STDIN);
-	assert_int_equal(link_stdin_room(f->link, f->stream), WIRE_STDIN_WINDOW - 5);
-	frame_add_u32(&f->say, FRAME_STDIN_CREDIT, f->stream, 5);
+	assert_int_equal(link_stdin_room(f->p.link, f->stream), WIRE_STDIN_WINDOW - 5);
+	frame_add_u32(&f->p.say, FRAME_STDIN_CREDIT, f->stream, 5);
 	assert_int_equal(pump(f), 0);
 	assert_int_equal(f->room, WIRE_STDIN_WINDOW);
-	frame_add_u32(&f->say, FRAME_STDIN_CREDIT, f->stream, 1);
+	frame_add_u32(&f->p.say, FRAME_STDIN_CREDIT, f->stream, 1);
 	expect_death(f);
 }
 
@@ -565,10 +529,10 @@ static void stdin_takes_what_the_window_takes(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	assert_int_equal(link_stdin(f->link, f->stream, zeros, sizeof(zeros)), WIRE_STDIN_WINDOW);
-	assert_int_equal(link_stdin(f->link, f->stream, zeros, 1), 0);
-	link_stdin_eof(f->link, f->stream);
-	assert_int_equal(link_stdin_room(f->link, f->stream), 0);
+	assert_int_equal(link_stdin(f->p.link, f->stream, zeros, sizeof(zeros)), WIRE_STDIN_WINDOW);
+	assert_int_equal(link_stdin(f->p.link, f->stream, zeros, 1), 0);
+	link_stdin_eof(f->p.link, f->stream);
+	assert_int_equal(link_stdin_room(f->p.link, f->stream), 0);
 }
 
 static void failed_ends_the_stream(void **state)
@@ -578,12 +542,12 @@ static void failed_ends_the_stream(void **state)
 
 	say_hello(f);
 	spawn(f, 0);
-	frame_add_failed(&f->say, f->stream, &failed);
+	frame_add_failed(&f->p.say, f->stream, &failed);
 	assert_int_equal(pump(f), 0);
 	assert_int_equal(f->failed, 1);
-	link_signal(f->link, f->stream, 9, WIRE_SIGNAL_TREE);
-	assert_int_equal(next_frame(f, NULL).kind, 0);
-	frame_add_failed(&f->say, f->stream, &failed);
+	link_signal(f->p.link, f->stream, 9, WIRE_SIGNAL_TREE);
+	assert_int_equal(peer_next_frame(&f->p, NULL).kind, 0);
+	frame_add_failed(&f->p.say, f->stream, &failed);
 	expect_death(f);
 }
 
@@ -602,8 +566,8 @@ static void forgotten_streams_are_ignored(void **state)
 	assert_int_equal(f->output, 10);
 	assert_int_equal(f->exited, 0);
 	expect(f, FRAME_FORGET);
-	frame_add_empty(&f->say, FRAME_FORGOTTEN, f->stream);
-	frame_add_empty(&f->say, FRAME_FORGOTTEN, f->stream);
+	frame_add_empty(&f->p.say, FRAME_FORGOTTEN, f->stream);
+	frame_add_empty(&f->p.say, FRAME_FORGOTTEN, f->stream);
 	expect_death(f);
 	assert_int_equal(f->lost, 0);
 }
@@ -613,7 +577,7 @@ static void forgotten_without_being_asked(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	frame_add_empty(&f->say, FRAME_FORGOTTEN, f->stream);
+	frame_add_empty(&f->p.say, FRAME_FORGOTTEN, f->stream);
 	expect_death(f);
 }
 
@@ -624,9 +588,9 @@ static void attach_again(void **state)
 	start_process(f);
 	say_output(f, 0, 100);
 	assert_int_equal(pump(f), 0);
-	assert_int_equal(link_attach(f->link, f->stream, 10, 0, NULL, NULL, &f->err), 0);
+	assert_int_equal(link_attach(f->p.link, f->stream, 10, 0, NULL, NULL, &f->p.err), 0);
 	expect(f, FRAME_ATTACH);
-	assert_int_equal(link_attach(f->link, f->stream, 10, 0, NULL, NULL, &f->err), -EBUSY);
+	assert_int_equal(link_attach(f->p.link, f->stream, 10, 0, NULL, NULL, &f->p.err), -EBUSY);
 	/* On the way before the request was read: not what was asked for. */
 	say_output(f, 100, 50);
 	say_exited(f);
@@ -645,7 +609,7 @@ static void fetch_once(void **state)
 
 	say_hello(f);
 	f->stream = 77; /* what an earlier connection left */
-	assert_int_equal(link_fetch(f->link, 77, 0, 0, 100, &process_ops, f, &f->err), 0);
+	assert_int_equal(link_fetch(f->p.link, 77, 0, 0, 100, &process_ops, f, &f->p.err), 0);
 	expect(f, FRAME_ATTACH);
 	say_process(f, FRAME_ATTACHED, true);
 	say_output(f, 0, 100);
@@ -667,7 +631,7 @@ static void fetch_more_than_asked(void **state)
 
 	say_hello(f);
 	f->stream = 77;
-	assert_int_equal(link_fetch(f->link, 77, 0, 0, 10, &process_ops, f, &f->err), 0);
+	assert_int_equal(link_fetch(f->p.link, 77, 0, 0, 10, &process_ops, f, &f->p.err), 0);
 	say_process(f, FRAME_ATTACHED, true);
 	say_output(f, 0, 11);
 	expect_death(f);
@@ -680,8 +644,8 @@ static void an_answer_for_another_stream(void **state)
 
 	say_hello(f);
 	f->stream = 77;
-	assert_int_equal(link_fetch(f->link, 77, 0, 0, 10, &process_ops, f, &f->err), 0);
-	frame_add_process(&f->say, FRAME_ATTACHED, 77, &process);
+	assert_int_equal(link_fetch(f->p.link, 77, 0, 0, 10, &process_ops, f, &f->p.err), 0);
+	frame_add_process(&f->p.say, FRAME_ATTACHED, 77, &process);
 	expect_death(f);
 }
 
@@ -690,20 +654,20 @@ static void lists_and_pings(void **state)
 	struct fixture *f = *state;
 
 	say_hello(f);
-	link_list(f->link);
-	link_ping(f->link, 5);
+	link_list(f->p.link);
+	link_ping(f->p.link, 5);
 	expect(f, FRAME_LIST);
 	expect(f, FRAME_PING);
 	f->stream = 1;
 	say_process(f, FRAME_PROCESS, true);
 	say_process(f, FRAME_PROCESS, true);
-	frame_add_u32(&f->say, FRAME_LIST_END, 0, 2);
-	frame_add_u64(&f->say, FRAME_PONG, 0, 5);
+	frame_add_u32(&f->p.say, FRAME_LIST_END, 0, 2);
+	frame_add_u64(&f->p.say, FRAME_PONG, 0, 5);
 	assert_int_equal(pump(f), 0);
 	assert_int_equal(f->listed, 2);
 	assert_int_equal(f->list_ends, 1);
 	assert_int_equal(f->pongs, 1);
-	frame_add_u64(&f->say, FRAME_PONG, 0, 5);
+	frame_add_u64(&f->p.say, FRAME_PONG, 0, 5);
 	expect_death(f);
 }
 
@@ -722,8 +686,8 @@ static void a_list_that_counts_wrongly(void **state)
 	struct fixture *f = *state;
 
 	say_hello(f);
-	link_list(f->link);
-	frame_add_u32(&f->say, FRAME_LIST_END, 0, 1);
+	link_list(f->p.link);
+	frame_add_u32(&f->p.say, FRAME_LIST_END, 0, 1);
 	expect_death(f);
 }
 
@@ -733,11 +697,11 @@ static void the_peer_gives_up(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	frame_add_string(&f->say, FRAME_ERROR, 0,
+	frame_add_string(&f->p.say, FRAME_ERROR, 0,
 		(struct wire_bytes){(const uint8_t *)reason, sizeof(reason) - 1});
 	expect_death(f);
-	assert_null(strchr(f->err.text, '\x1b'));
-	assert_non_null(strstr(f->err.text, "way"));
+	assert_null(strchr(f->p.err.text, '\x1b'));
+	assert_non_null(strstr(f->p.err.text, "way"));
 }
 
 static void the_peer_goes_away(void **state)
@@ -746,13 +710,13 @@ static void the_peer_goes_away(void **state)
 
 	start_process(f);
 	say_output(f, 0, 3);
-	assert_int_equal(send(f->peer, f->say.data, f->say.len, 0), f->say.len);
-	buf_clear(&f->say);
-	assert_int_equal(shutdown(f->peer, SHUT_RDWR), 0);
+	assert_int_equal(send(f->p.fd, f->p.say.data, f->p.say.len, 0), f->p.say.len);
+	buf_clear(&f->p.say);
+	assert_int_equal(shutdown(f->p.fd, SHUT_RDWR), 0);
 	/* What it said last is still heard. */
-	while (link_pump(f->link, POLLIN | POLLOUT, &f->err) == 0) {
+	while (link_pump(f->p.link, POLLIN | POLLOUT, &f->p.err) == 0) {
 	}
-	assert_int_equal(link_pump(f->link, POLLIN, &f->err), -EPIPE);
+	assert_int_equal(link_pump(f->p.link, POLLIN, &f->p.err), -EPIPE);
 	assert_int_equal(f->output, 3);
 	assert_int_equal(f->lost, 1);
 }
@@ -762,7 +726,7 @@ static void freeing_tells_who_waits(void **state)
 	struct fixture *f = *state;
 
 	start_process(f);
-	f->link = link_free(f->link);
+	f->p.link = link_free(f->p.link);
 	assert_int_equal(f->lost, 1);
 }
 
@@ -776,11 +740,11 @@ static void split_at_every_byte(void **state)
 	say_output(f, 0, 10);
 	say_output(f, 10, 10);
 	say_exited(f);
-	all = f->say;
-	f->say = (struct buf){0};
+	all = f->p.say;
+	f->p.say = (struct buf){0};
 	for (size_t i = 0; i < all.len; i++) {
 		assert_int_equal(f->exited, 0);
-		buf_add(&f->say, all.data + i, 1);
+		buf_add(&f->p.say, all.data + i, 1);
 		assert_int_equal(pump(f), 0);
 	}
 	assert_int_equal(f->exited, 1);
@@ -796,8 +760,8 @@ static void every_bit_flip(void **state)
 	start_process(f);
 	say_output(f, 0, 10);
 	say_exited(f);
-	all = f->say;
-	f->say = (struct buf){0};
+	all = f->p.say;
+	f->p.say = (struct buf){0};
 	for (size_t bit = 0; bit < all.len * 8; bit++) {
 		int r;
 
@@ -805,7 +769,7 @@ static void every_bit_flip(void **state)
 		assert_int_equal(set_up(state), 0);
 		start_process(f);
 		all.data[bit / 8] ^= (char)(1 << (bit % 8));
-		buf_add(&f->say, all.data, all.len);
+		buf_add(&f->p.say, all.data, all.len);
 		all.data[bit / 8] ^= (char)(1 << (bit % 8));
 		r = pump(f);
 		assert_true(r == 0 || r == -EPROTO);
