@@ -62,6 +62,7 @@ class Gateway:
         self.extra = {}
         self.log = self.home / "gateway.log"
         self.process = None
+        self.program = build_dir() / "src/broker/creel-gateway"
         self.prefix = ()  # what starts it, in a network of the tests' own
         self.write_config()
 
@@ -82,8 +83,8 @@ class Gateway:
     def start(self, check=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, build_dir() / "src/broker/creel-gateway"], stderr=log, stdout=log,
-                stdin=subprocess.DEVNULL, env={**BASE_ENV, "HOME": str(self.home)}, cwd=self.home)
+                [*self.prefix, self.program], stderr=log, stdout=log, stdin=subprocess.DEVNULL,
+                env=self.env(), cwd=self.home)
         if check:
             self.wait_ready()
         return self

@@ -2,13 +2,11 @@
 import json
 import shutil
 import struct
-import subprocess
 import textwrap
 
 import pytest
 
 from gateway import Gateway, build_dir, wait_for
-from support import BASE_ENV
 
 TOKENS = [{"name": "admin", "token": "admin", "admin": True},
           {"name": "narrow", "token": "narrow", "agents": ["work"], "sessions": ["agent:work:a*"]}]
@@ -64,14 +62,13 @@ def run(home, tmp_path):
     programs.mkdir()
     shutil.copy(build_dir() / "src/broker/creel-gateway", programs)
     gateway = Gateway(home, tokens=TOKENS)
+    gateway.program = programs / "creel-gateway"
 
     def run(*packets, answers):
         (programs / "packets").write_text("".join(f"{p}\n" for p in packets))
         (programs / "creel-front").write_text(textwrap.dedent(FRONT).lstrip())
         (programs / "creel-front").chmod(0o755)
-        with open(gateway.log, "ab") as log:
-            gateway.process = subprocess.Popen([programs / "creel-gateway"], stderr=log,
-                                               env={**BASE_ENV, "HOME": str(home)}, cwd=home)
+        gateway.start(check=False)
 
         def read():
             path, found = programs / "answers", {}

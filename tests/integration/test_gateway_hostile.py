@@ -2,14 +2,13 @@
 small, and who works in another sandbox notices nothing."""
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 
 import pytest
 
 from gateway import Gateway, build_dir, wait_for
-from support import BASE_ENV, need
+from support import need
 
 MIB = 1024 * 1024
 # What breaks the protocol: the stream ends, and the call with it.
@@ -24,13 +23,6 @@ class Hostile(Gateway):
     def __init__(self, home, programs):
         super().__init__(home)
         self.program = programs / "creel-gateway"
-
-    def start(self, check=True):
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([self.program], stderr=log, stdout=log, stdin=subprocess.DEVNULL,
-                                            env={**BASE_ENV, "HOME": str(self.home)}, cwd=self.home)
-        self.wait_ready()
-        return self
 
     def memory(self):
         pids = [self.process.pid, self.front()]
