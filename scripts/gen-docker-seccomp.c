@@ -16,7 +16,6 @@
 #include <fcntl.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -31,12 +30,6 @@
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 enum {
-	NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-		     CLONE_NEWPID | CLONE_NEWNET,
-	KERNEL_TIOCSTI = 0x5412,
-	KERNEL_TIOCLINUX = 0x541C,
-	KERNEL_TIOCSETD = 0x5423,
-	KERNEL_O_TMPFILE = 020000000,
 	FAMILIES = 46, /* AF_MAX */
 	TYPE_MASK = 0xf,
 	ARGS_MAX = 3,
@@ -223,7 +216,7 @@ static void put_processes(void)
 	static const uint32_t options[] = {PR_SET_MM};
 	const struct rule chroot = {.name = "chroot", .capability = "CAP_SYS_CHROOT"};
 
-	put_one("clone", 0, NAMESPACES, 0);
+	put_one("clone", 0, CLONE_NAMESPACES, 0);
 	put_all_but("ioctl", 1, requests, COUNT(requests));
 	put_all_but("prctl", 0, options, COUNT(options));
 	put_personalities();

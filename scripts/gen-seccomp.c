@@ -16,7 +16,6 @@
 #include <limits.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/sched.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <seccomp.h>
@@ -55,19 +54,10 @@ enum {
 #	error "this architecture has no system call table here yet"
 #endif
 
-enum {
-	NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
-		     CLONE_NEWPID | CLONE_NEWNET,
-	KERNEL_TIOCSTI = 0x5412,
-	KERNEL_TIOCLINUX = 0x541C,
-	KERNEL_TIOCSETD = 0x5423,
-	KERNEL_O_TMPFILE = 020000000, /* without the O_DIRECTORY that the C library's has */
-};
-
 static const struct sock_filter check_clone[] = {
 	/* CLONE_NEWTIME is in the bits of the exit signal: only unshare(2) takes it. */
 	LOAD_ARG(0),
-	IF_SET((unsigned)NAMESPACES, 0, 1),
+	IF_SET((unsigned)CLONE_NAMESPACES, 0, 1),
 	RET(ERRNO(EPERM)),
 	RET(SECCOMP_RET_ALLOW),
 };

@@ -10,6 +10,7 @@
 #ifndef NATIVE_SECCOMP_TABLE_H
 #define NATIVE_SECCOMP_TABLE_H
 
+#include <sched.h>
 #include <stddef.h>
 
 enum seccomp_verdict {
@@ -17,6 +18,16 @@ enum seccomp_verdict {
 	VERDICT_EPERM, /* known and refused: the caller is told so */
 	VERDICT_ENOSYS, /* known, and its callers have a fallback that ENOSYS selects */
 	VERDICT_ARGS, /* depends on the arguments; scripts/gen-seccomp.c has a check by that name */
+};
+
+/* Arguments that are refused, as the kernel has them: the C library's headers lack some, or differ. */
+enum {
+	CLONE_NAMESPACES = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |
+			   CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET,
+	KERNEL_TIOCSTI = 0x5412,
+	KERNEL_TIOCLINUX = 0x541C,
+	KERNEL_TIOCSETD = 0x5423,
+	KERNEL_O_TMPFILE = 020000000, /* without the O_DIRECTORY that the C library's has */
 };
 
 struct seccomp_group {
