@@ -114,6 +114,32 @@ class Connection:
         return self.send(request(method, path, body, token, headers)).answer(method == "HEAD")
 
 
+class EventStream:
+    """Server-sent events that answer a request, block by block."""
+
+    def __init__(self, connection, sent):
+        self.connection = connection
+        self.status, self.headers = connection.send(sent).head()
+        self.text = ""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.connection.close()
+
+    def block(self):
+        """The next one; None at the end of the stream."""
+        while "\n\n" not in self.text:
+            chunk = self.connection.chunk().decode()
+            if not chunk:
+                assert self.text == ""
+                return None
+            self.text += chunk
+        block, self.text = self.text.split("\n\n", 1)
+        return block
+
+
 def request(method, path, body=None, token=ADMIN, headers=None):
     """The bytes of a well-formed request."""
     data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()

@@ -6,7 +6,7 @@ import time
 import jsonschema
 import pytest
 
-from http_front import ADMIN, MAIN_ONLY, Answer, Front, invoke, request
+from http_front import ADMIN, MAIN_ONLY, Answer, EventStream, Front, invoke, request
 from support import ROOT
 
 
@@ -398,25 +398,11 @@ def test_metrics(front):
 # --- events ---
 
 
-class Stream:
-    """Server-sent events."""
+class Stream(EventStream):
+    """What /v1/events tells."""
 
     def __init__(self, front, token=ADMIN, headers=None, path="/v1/events"):
-        self.connection = front.connect()
-        self.status, self.headers = self.connection.send(request("GET", path, None, token, headers)).head()
-        self.text = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-
-    def block(self):
-        while "\n\n" not in self.text:
-            self.text += self.connection.chunk().decode()
-        block, self.text = self.text.split("\n\n", 1)
-        return block
+        super().__init__(front.connect(), request("GET", path, None, token, headers))
 
     def event(self):
         while True:

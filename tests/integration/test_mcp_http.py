@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from http_front import ADMIN, MAIN_ONLY, Connection, Front, request
+from http_front import ADMIN, MAIN_ONLY, Connection, EventStream, Front, request
 
 MODERN = {"io.modelcontextprotocol/protocolVersion": "2026-07-28",
           "io.modelcontextprotocol/clientCapabilities": {}}
@@ -62,31 +62,11 @@ class Session:
                       {**self.headers, **({"Last-Event-ID": last} if last else {})}, self.token)
 
 
-class Events:
-    """An answer in events, block by block."""
+class Events(EventStream):
+    """An answer in events."""
 
     def __init__(self, front, method, body, headers, token=ADMIN):
-        self.connection = Connection(("127.0.0.1", front.port))
-        self.connection.send(request(method, "/mcp", body, token, headers))
-        self.status, self.headers = self.connection.head()
-        self.text = ""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-
-    def block(self):
-        """The next one; None at the end of the stream."""
-        while "\n\n" not in self.text:
-            chunk = self.connection.chunk().decode()
-            if not chunk:
-                assert self.text == ""
-                return None
-            self.text += chunk
-        block, self.text = self.text.split("\n\n", 1)
-        return block
+        super().__init__(Connection(("127.0.0.1", front.port)), request(method, "/mcp", body, token, headers))
 
     def next(self):
         """(id, message) of the next event that is a message; None at the end."""
