@@ -53,18 +53,18 @@ char *path_join(struct arena *a, const char *dir, const char *name)
 {
 	size_t len = strlen(dir);
 	size_t name_len = strlen(name);
-	char *joined;
+	char *joined, *end;
 
 	if (path_is_absolute(name)) {
 		return arena_strdup(a, name);
 	}
 	/* By hand: what is done a hundred times per command is not for printf(3). */
 	joined = arena_alloc(a, len + name_len + 2);
-	(void)memcpy(joined, dir, len);
+	end = mempcpy(joined, dir, len);
 	if (len == 0 || dir[len - 1] != '/') {
-		joined[len++] = '/';
+		*end++ = '/';
 	}
-	(void)memcpy(joined + len, name, name_len + 1);
+	(void)memcpy(end, name, name_len + 1);
 	return joined;
 }
 
