@@ -5,6 +5,7 @@ import http.client
 import html
 import json
 import os
+import stat
 import urllib.parse
 from pathlib import Path
 
@@ -135,6 +136,12 @@ def test_who_looks_changes_nothing(packages, docker_place):
 
 # --- what nobody may see ---
 
+def files_below(*roots):
+    for root in roots:
+        for where, _, names in os.walk(root):
+            yield from (Path(where) / name for name in names)
+
+
 def everything_that_is_said(place):
     """(what, bytes): every place of the host where somebody else could read."""
     for entry in os.listdir("/proc"):
@@ -144,13 +151,18 @@ def everything_that_is_said(place):
                     yield f"/proc/{entry}/{name}", Path(f"/proc/{entry}/{name}").read_bytes()
             except OSError:
                 pass
-    for root in (place.gateway.home, Path("/run")):
-        for path in root.rglob("*"):
-            if path.is_file() and not path.is_symlink() and path.stat().st_size < 1 << 24:
-                if path.name == "passwords":  # what the broker keeps for its next life, for nobody else
-                    assert path.stat().st_mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
-                    continue
-                yield str(path), path.read_bytes()
+    for path in files_below(place.gateway.home, "/run"):
+        try:  # what is another's may go meanwhile
+            mode = path.lstat().st_mode
+            if not stat.S_ISREG(mode) or path.stat().st_size >= 1 << 24:
+                continue
+            if path.name == "passwords":  # what the broker keeps for its next life, for nobody else
+                assert mode & 0o777 == 0o600 and path.parent.stat().st_mode & 0o777 == 0o700
+                continue
+            text = path.read_bytes()
+        except FileNotFoundError:
+            continue
+        yield str(path), text
     for path in ("/v1/status", "/v1/sandboxes", "/v1/sandboxes?browser=true", "/v1/audit?limit=1000",
                  place.path() + "/json/version", "/metrics", "/v1/sessions", "/v1/tools", "/v1/explain"):
         connection = UnixConnection(place.gateway.state / "creel.sock", 30)

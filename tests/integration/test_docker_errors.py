@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import VERSION, reply
-from sandbox import Sandbox, processes, write_config
+from sandbox import Sandbox, clients, write_config
 
 ID = "a" * 64
 CREATED = reply(201, {"Id": ID, "Warnings": []})
@@ -26,21 +26,8 @@ def refused(sandbox):
     done = sandbox("true")
     assert (done.returncode, done.stdout) == (125, "")
     assert done.stderr.startswith("creel: ") and done.stderr.count("\n") == 1, done.stderr
-    assert clients_of(sandbox) == []
+    assert clients() == []
     return done.stderr
-
-
-def clients_of(sandbox):
-    """Engine clients of the program under test that still run."""
-    build = f"{os.path.dirname(os.path.dirname(os.path.realpath(sandbox.bin)))}/"
-    found = []
-    for pid, (name, _) in processes().items():
-        try:
-            if name == "creel-docker" and os.readlink(f"/proc/{pid}/exe").startswith(build):
-                found.append(pid)
-        except OSError:
-            pass  # gone meanwhile
-    return found
 
 
 def in_words(value):

@@ -204,6 +204,7 @@ def test_kills_under_load(either):
             time.sleep(rng.random() * 0.4)
             fronts.add(gateway.front())
             rng.choice([kill_front, kill_broker, kill_both])(gateway)
+        wait_for(lambda: all(load.answered for load in loads), "an answer to each")
     finally:
         for load in loads:
             load.over = True
