@@ -24,6 +24,20 @@ def find_creel():
     return None
 
 
+def scratch(size):
+    """Where so many bytes fit: memory where there is enough, because an image is tens of thousands of files, to write
+    and to remove."""
+    memory = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
+    if memory and memory.f_bavail * memory.f_frsize > size and available() > size:
+        return "/dev/shm"
+    return "/var/tmp"
+
+
+def available():
+    with open("/proc/meminfo", encoding="ascii") as lines:
+        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
+
+
 def need(condition, reason):
     """Skip when something is missing that a test machine should have; on CI that is a failure."""
     if condition:

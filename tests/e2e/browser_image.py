@@ -21,7 +21,7 @@ sys.path.insert(0, str(HERE.parent))
 import pytest  # noqa: E402
 
 from node import modules  # noqa: E402
-from support import ROOT, find_creel, need  # noqa: E402
+from support import ROOT, find_creel, need, scratch  # noqa: E402
 
 MADE_OF = ("scripts/sandbox-image", "images/sandbox-browser.packages")
 SCRATCH_BYTES = 5 << 30  # the root, its packages, and the archive of both
@@ -32,19 +32,6 @@ def place():
     made_of = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in MADE_OF))
     build = Path(os.environ.get("CREEL_BUILD", ROOT / "build-test/gcc")).parent
     return build / "browser-image" / made_of.hexdigest()[:16]
-
-
-def scratch():
-    """Memory where there is enough: an image is tens of thousands of files, to write and to remove."""
-    memory = os.statvfs("/dev/shm") if os.path.isdir("/dev/shm") else None
-    if memory and memory.f_bavail * memory.f_frsize > SCRATCH_BYTES and available() > SCRATCH_BYTES:
-        return "/dev/shm"
-    return "/var/tmp"
-
-
-def available():
-    with open("/proc/meminfo", encoding="ascii") as lines:
-        return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
 
 
 @contextlib.contextmanager
@@ -61,7 +48,7 @@ def make(kept):
     with alone(kept):
         if (kept / "root.tar").exists():
             return
-        with tempfile.TemporaryDirectory(prefix="creel-browser-", dir=scratch()) as directory:
+        with tempfile.TemporaryDirectory(prefix="creel-browser-", dir=scratch(SCRATCH_BYTES)) as directory:
             done = subprocess.run(
                 [find_creel(), "image", "build", "browser", "--root", f"{directory}/root"],
                 env={**os.environ, "TMPDIR": directory, "CREEL_ROOT_TAR": str(kept / "root.tar")},

@@ -8,12 +8,12 @@ import uuid
 from pathlib import Path
 from urllib.parse import quote
 
-from browser_image import root_tar, scratch
+from browser_image import SCRATCH_BYTES, root_tar
 from engine import Engine, why_not
 from gateway import ADMIN, Gateway, wait_for
 from network import LAN, Network, enter, inside
 from node import HERE, node
-from support import BASE_ENV, need
+from support import BASE_ENV, need, scratch
 
 IMAGE = "creel-sandbox-browser:bookworm-slim"
 SESSION = "agent:main:main"
@@ -217,7 +217,7 @@ class DockerPlaces:
         need(why_not() is None, str(why_not()))
         tar = root_tar()
         self.network = Network()
-        self.engine = Engine(self.network.prefix, scratch())
+        self.engine = Engine(self.network.prefix, scratch(SCRATCH_BYTES))
         self.engine.start()
         self.engine.make_image("sandbox-browser-setup.sh", tar)
 

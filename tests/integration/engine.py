@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from support import ROOT, need
+from support import ROOT, need, scratch
 
 IMAGE = "creel-sandbox:bookworm-slim"
+SCRATCH_BYTES = 3 << 30  # the sandbox's root, its archive, the gateway's image and what is made of them
 
 
 class Connection(http.client.HTTPConnection):
@@ -60,11 +61,11 @@ def write_small_root(path, *programs):
 class Engine:
     """dockerd: start it, ask it, kill it."""
 
-    def __init__(self, network=(), where="/var/tmp"):
+    def __init__(self, network=(), where=None):
         """network: what starts a program in a network of the tests' own, where rules of iptables and bridges
         trouble nobody; without it there are none."""
         self.network = network
-        self.dir = Path(tempfile.mkdtemp(prefix="creel-engine-", dir=where))
+        self.dir = Path(tempfile.mkdtemp(prefix="creel-engine-", dir=where or scratch(SCRATCH_BYTES)))
         self.socket = self.dir / "engine.sock"
         self.host = f"unix://{self.socket}"
         self.process = None
@@ -79,7 +80,7 @@ class Engine:
                  "--add-runtime", f"other={shutil.which('runc')}",
                  *([] if self.network else ["--iptables=false", "--ip6tables=false"]), *options],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
-        for _ in range(600):
+        for _ in range(3000):
             if self.process.poll() is not None:
                 break
             try:
@@ -87,7 +88,7 @@ class Engine:
                     return
             except OSError:
                 pass
-            time.sleep(0.1)
+            time.sleep(0.02)
         raise RuntimeError("dockerd did not start:\n" + (self.dir / "log").read_text()[-3000:])
 
     def ask(self, method, path, body=None):
