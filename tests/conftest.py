@@ -9,6 +9,25 @@ from support import BASE_ENV, find_creel, need
 sys.dont_write_bytecode = True
 
 
+def pytest_addoption(parser):
+    parser.addoption("--engine", choices=["only", "without"],
+                     help="only the tests with the container engine of the whole run, or those without it")
+
+
+def has_engine(item):
+    """By the fixture, or by the case of the fixture that asks for it."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    return "engine" in item.fixturenames or params.get("backend") == "docker"
+
+
+def pytest_collection_modifyitems(config, items):
+    wanted = config.getoption("--engine")
+    if wanted:
+        others = [item for item in items if has_engine(item) != (wanted == "only")]
+        items[:] = [item for item in items if has_engine(item) == (wanted == "only")]
+        config.hook.pytest_deselected(items=others)
+
+
 @pytest.fixture(scope="session")
 def creel_bin():
     path = find_creel()
