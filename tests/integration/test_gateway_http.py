@@ -71,7 +71,7 @@ def test_what_is_in_the_background_outlives_its_client(connection, connect):
     run(connection, "cp /bin/sleep staying")
     with connect() as client:
         details = client.send(tool("exec", command="exec ./staying 1000", background=True)).answer().result["details"]
-    assert count(connection, "staying") == 1
+    wait_for(lambda: count(connection, "staying") == 1, "its program")
     answer = connection.request("DELETE", f"/v1/processes/{details['sessionId']}", token=ADMIN)
     assert answer.status == 200
     wait_for(lambda: count(connection, "staying") == 0, "its end")

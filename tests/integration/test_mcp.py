@@ -288,7 +288,8 @@ def test_resources_under_policy(creel_bin, home):
 
 def test_calls_run_side_by_side(client):
     os.mkfifo(client.workspace / "go")
-    waits = [client.start("tools/call", name="exec", arguments={"command": f"echo {i}; read x < go"})
+    # Longer than the ten seconds after which a call would go on in the background.
+    waits = [client.start("tools/call", name="exec", arguments={"command": f"echo {i}; read x < go", "yieldMs": 120000})
              for i in range(20)]
     assert client.ask("ping") == {}
     assert client.text("exec", command="echo first") == "first"
