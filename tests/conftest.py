@@ -12,20 +12,34 @@ sys.dont_write_bytecode = True
 def pytest_addoption(parser):
     parser.addoption("--engine", choices=["only", "without"],
                      help="only the tests with the container engine of the whole run, or those without it")
+    parser.addoption("--part", metavar="N/M",
+                     help="the Nth of M shares of the files, for runs side by side")
 
 
 def has_engine(item):
-    """By the fixture, or by the case of the fixture that asks for it."""
+    """By the fixture, or by the case of a fixture that then asks for it."""
     params = item.callspec.params if hasattr(item, "callspec") else {}
-    return "engine" in item.fixturenames or params.get("backend") == "docker"
+    return "engine" in item.fixturenames or any(value == "docker" for value in params.values())
+
+
+def keep(config, items, wanted):
+    others = [item for item in items if not wanted(item)]
+    items[:] = [item for item in items if wanted(item)]
+    config.hook.pytest_deselected(items=others)
 
 
 def pytest_collection_modifyitems(config, items):
-    wanted = config.getoption("--engine")
-    if wanted:
-        others = [item for item in items if has_engine(item) != (wanted == "only")]
-        items[:] = [item for item in items if has_engine(item) == (wanted == "only")]
-        config.hook.pytest_deselected(items=others)
+    engine, part = config.getoption("--engine"), config.getoption("--part")
+    if engine:
+        keep(config, items, lambda item: has_engine(item) == (engine == "only"))
+    if part:
+        number, count = map(int, part.split("/"))
+        # Dealt out by size, there and back: a large file has more tests.
+        files = sorted({item.path for item in items}, key=lambda path: (-path.stat().st_size, path))
+        rounds = [files[i:i + count] for i in range(0, len(files), count)]
+        mine = {path for turn, dealt in enumerate(rounds)
+                for place, path in enumerate(dealt if turn % 2 == 0 else dealt[::-1]) if place == number - 1}
+        keep(config, items, lambda item: item.path in mine)
 
 
 @pytest.fixture(scope="session")
